@@ -1,0 +1,461 @@
+#include "core/config.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "core/yaml.h"
+
+namespace usaged::core {
+namespace {
+
+constexpr Seconds kLeastInterval = kMinute;
+constexpr Seconds kMostInterval = kDay;
+
+std::string one_of(const std::string& text, const std::vector<std::string>& allowed) {
+  if (std::ranges::find(allowed, text) != allowed.end()) return text;
+  const std::string near = nearest(text, allowed);
+  throw Error(
+      ErrorCode::kInvalid, "'{}' is not allowed; {}", text,
+      near.empty() ? "allowed: " + join(allowed, ", ") : fmt::format("did you mean '{}'?", near));
+}
+
+Seconds duration_within(const std::string& text, Seconds least, Seconds most) {
+  const Seconds value = parse_duration(text);
+  if (value < least || value > most) {
+    throw Error(ErrorCode::kInvalid, "{} is out of range: from {} to {}", text,
+                format_duration(least), format_duration(most));
+  }
+  return value;
+}
+
+std::string parse_account_id(const std::string& text) {
+  if (!is_account_id(text)) {
+    throw Error(ErrorCode::kInvalid,
+                "'{}' is not an account id: 12 digits, in quotes if it begins with 0", text);
+  }
+  return text;
+}
+
+std::string parse_region(const std::string& text, bool custom_endpoint) {
+  if (is_known_region(text) || (custom_endpoint && is_region_shaped(text))) return text;
+  const std::vector<std::string> known(known_regions().begin(), known_regions().end());
+  const std::string near = nearest(text, known);
+  throw Error(ErrorCode::kInvalid, "'{}' is not a region with Amazon Inspector{}", text,
+              near.empty() ? ", like eu-central-1" : fmt::format("; did you mean '{}'?", near));
+}
+
+// A name that is a label in metrics, logs and addresses.
+std::string parse_name(const std::string& text) {
+  const bool good = !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  });
+  if (!good) {
+    throw Error(ErrorCode::kInvalid,
+                "'{}' is not a name: 1 to 64 letters, digits, '-', '_' and '.'", text);
+  }
+  return text;
+}
+
+std::string parse_tag_name(const std::string& text) {
+  const bool good = !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  });
+  if (!good) {
+    throw Error(ErrorCode::kInvalid, "'{}' is not a tag: 1 to 64 letters, digits, '-' and '_'",
+                text);
+  }
+  return text;
+}
+
+std::string parse_dimension(const std::string& text) {
+  if (text.starts_with("tag.")) {
+    parse_tag_name(text.substr(4));
+    return text;
+  }
+  static const std::vector<std::string> allowed{"account", "region", "type", "provider",
+                                                "tag.NAME"};
+  return one_of(text, allowed);
+}
+
+// Reads a list with `parse`, each bad item noted; a repeated item is an error.
+template <typename Parse>
+void read_list(YamlMap& map, const std::string& key, std::vector<std::string>& out, Parse parse) {
+  const auto items = map.scalars(key);
+  if (!items) return;
+  out.clear();
+  std::set<std::string> seen;
+  for (const YamlScalar& item : *items) {
+    map.attempt(item, [&] {
+      const std::string value = parse(item.text);
+      if (!seen.insert(value).second) {
+        throw Error(ErrorCode::kInvalid, "'{}' is there twice", value);
+      }
+      out.push_back(value);
+    });
+  }
+}
+
+std::string resolve(const std::string& folder, const std::string& path) {
+  return (std::filesystem::path(folder) / path).lexically_normal().string();
+}
+
+class Reader {
+ public:
+  Reader(const std::string& name, const std::string& text, std::string folder)
+      : file_(name, text), folder_(std::move(folder)) {}
+
+  Config read() {
+    YamlMap root = file_.root();
+    root.read("database", config_.database, [](const std::string& text) {
+      if (text.empty()) throw Error(ErrorCode::kInvalid, "is empty; write the path of a file");
+      return text;
+    });
+    if (auto map = root.map("log")) read_log(*map);
+    if (auto map = root.map("http")) read_http(*map);
+    if (auto map = root.map("collection")) read_collection(*map);
+    read_accounts(root);
+    if (auto maps = root.maps("targets")) {
+      for (YamlMap& map : *maps) read_target(map);
+    }
+    if (auto maps = root.maps("rules")) {
+      config_.rules.clear();
+      for (YamlMap& map : *maps) read_rule(map);
+    }
+    if (auto maps = root.maps("receivers")) {
+      for (YamlMap& map : *maps) read_receiver(map);
+    }
+    root.done();
+    file_.finish();
+    return config_;
+  }
+
+ private:
+  void read_log(YamlMap& map) {
+    map.read("level", config_.log.level, [](const std::string& text) {
+      return one_of(text, {"debug", "info", "warn", "error"});
+    });
+    map.read("format", config_.log.format, [](const std::string& text) {
+      return one_of(text, {"text", "json"});
+    });
+    map.done();
+  }
+
+  void read_http(YamlMap& map) {
+    map.read("address", config_.http.address, [](const std::string& text) {
+      if (text != "127.0.0.1" && text != "::1" && text != "localhost") {
+        throw Error(ErrorCode::kInvalid,
+                    "'{}' is not a loopback address (127.0.0.1 or ::1); to serve others, put a "
+                    "proxy with TLS and a login before it",
+                    text);
+      }
+      return text == "localhost" ? std::string("127.0.0.1") : text;
+    });
+    map.read("port", config_.http.port, 0, 65535);
+    read_list(map, "allowed_hosts", config_.http.allowed_hosts, [](const std::string& text) {
+      const bool good = !text.empty() && text.size() < 254 &&
+                        text.find_first_of(" /@?#\\\t") == std::string::npos;
+      if (!good) throw Error(ErrorCode::kInvalid, "'{}' is not a host name", text);
+      return lower(text);
+    });
+    map.read("external_url", config_.http.external_url, [](const std::string& text) {
+      if (!text.empty()) check_url(text);
+      return text;
+    });
+    map.read("max_requests", config_.http.max_requests, 1, 1000);
+    map.done();
+  }
+
+  void read_collection(YamlMap& map) {
+    auto& collection = config_.collection;
+    map.read("interval", collection.interval, [](const std::string& text) {
+      return duration_within(text, kLeastInterval, kMostInterval);
+    });
+    map.read("concurrency", collection.concurrency, 1, 256);
+    map.read("concurrency_per_target", collection.concurrency_per_target, 1, 256);
+    map.read("request_timeout", collection.request_timeout, [](const std::string& text) {
+      return duration_within(text, Seconds{1}, Seconds{600});
+    });
+    map.read("poll_timeout", collection.poll_timeout,
+             [](const std::string& text) { return duration_within(text, Seconds{1}, kHour); });
+    map.done();
+  }
+
+  void read_accounts(YamlMap& root) {
+    if (const auto path = root.scalar("accounts_file")) {
+      root.attempt(*path, [&] {
+        const std::string full = resolve(folder_, path->text);
+        parse_accounts_file(full, read_file(full), config_.accounts);
+      });
+    }
+    auto maps = root.maps("accounts");
+    if (!maps) return;
+    std::set<std::string> seen;
+    for (YamlMap& map : *maps) {
+      map.require("id", "the account id");
+      std::string id;
+      map.read("id", id, [&seen](const std::string& text) {
+        parse_account_id(text);
+        if (!seen.insert(text).second) {
+          throw Error(ErrorCode::kInvalid, "'{}' is there twice", text);
+        }
+        return text;
+      });
+      Account account;
+      map.read("name", account.name);
+      if (auto tags = map.map("tags")) {
+        for (const auto& [key, value] : tags->entries()) {
+          const std::string& tag = key;
+          const std::string& text = value.text;
+          tags->attempt(value, [&] { account.tags[parse_tag_name(tag)] = text; });
+        }
+      }
+      map.done();
+      if (!id.empty()) config_.accounts[id] = account;
+    }
+  }
+
+  void read_target(YamlMap& map) {
+    Target target;
+    map.require("name", "a name for this set of credentials");
+    map.read("name", target.name, [this](const std::string& text) {
+      const auto same = [&text](const Target& other) { return other.name == text; };
+      if (std::ranges::any_of(config_.targets, same)) {
+        throw Error(ErrorCode::kInvalid, "another target has the name '{}' already", text);
+      }
+      return parse_name(text);
+    });
+    map.read("endpoint", target.endpoint, [](const std::string& text) {
+      if (!text.empty()) check_url(text);
+      return text;
+    });
+    map.require("regions", "the regions to ask, like [eu-central-1, us-east-1]");
+    read_list(map, "regions", target.regions, [&target](const std::string& text) {
+      return parse_region(text, !target.endpoint.empty());
+    });
+    if (map.is_list("regions") && map.scalars("regions")->empty()) {
+      map.fail("regions", "is empty; name one region at least");
+    }
+    read_target_accounts(map, target);
+    if (auto credentials = map.map("credentials")) {
+      credentials->read("profile", target.profile);
+      credentials->done();
+    }
+    map.read("interval", target.interval, [](const std::string& text) {
+      return std::optional(duration_within(text, kLeastInterval, kMostInterval));
+    });
+    map.done();
+    config_.targets.push_back(std::move(target));
+  }
+
+  // `accounts: all`, a list of ids, or {file: PATH}.
+  void read_target_accounts(YamlMap& map, Target& target) {
+    if (map.is_map("accounts")) {
+      auto source = map.map("accounts");
+      source->require("file", "the file with the account ids");
+      if (const auto path = source->scalar("file")) {
+        source->attempt(*path, [&] {
+          const std::string full = resolve(folder_, path->text);
+          target.accounts = parse_accounts_file(full, read_file(full), config_.accounts);
+          if (target.accounts.empty()) {
+            throw Error(ErrorCode::kInvalid, "{}: holds no account", full);
+          }
+        });
+      }
+      source->done();
+    } else if (map.is_list("accounts")) {
+      read_list(map, "accounts", target.accounts, parse_account_id);
+      if (map.scalars("accounts")->empty()) {
+        map.fail("accounts", "is empty; write 'all' for every account that the credentials see");
+      }
+    } else if (const auto text = map.scalar("accounts")) {
+      map.attempt(*text, [&] {
+        if (text->text != "all") {
+          throw Error(ErrorCode::kInvalid,
+                      "'{}' is not allowed; write all, a list of ids, or {{file: PATH}}",
+                      text->text);
+        }
+      });
+    }
+  }
+
+  void read_rule(YamlMap& map) {
+    Rule rule;
+    map.require("name", "a name for the rule");
+    map.read("name", rule.name, [this](const std::string& text) {
+      const auto same = [&text](const Rule& other) { return other.name == text; };
+      if (std::ranges::any_of(config_.rules, same)) {
+        throw Error(ErrorCode::kInvalid, "another rule has the name '{}' already", text);
+      }
+      return parse_name(text);
+    });
+    map.read("severity", rule.severity, [](const std::string& text) {
+      return one_of(text, {"critical", "error", "warning", "info"});
+    });
+    map.read("metric", rule.metric, [](const std::string& text) {
+      return one_of(text, {"cost", "total"}) == "cost" ? Metric::kCost : Metric::kTotal;
+    });
+    read_list(map, "group_by", rule.group_by, parse_dimension);
+    map.read("window", rule.window,
+             [](const std::string& text) { return duration_within(text, kMinute, 90 * kDay); });
+    map.read("increase_percent", rule.increase_percent, 0, 1e6);
+    map.read("increase_amount", rule.increase_amount, 0, 1e12);
+    map.read("for", rule.for_polls, 1, 1000);
+    map.read("recovery", rule.recovery, 0, 1);
+    read_list(map, "accounts", rule.accounts, parse_account_id);
+    read_list(map, "regions", rule.regions, [](const std::string& text) { return text; });
+    read_list(map, "types", rule.types, [](const std::string& text) { return text; });
+    if (rule.metric == Metric::kTotal &&
+        std::ranges::find(rule.group_by, "type") == rule.group_by.end() && rule.types.size() != 1) {
+      map.fail("metric",
+               "totals of different types are not added; group by type, or name one in `types`");
+    }
+    map.done();
+    config_.rules.push_back(std::move(rule));
+  }
+
+  void read_receiver(YamlMap& map) {
+    Receiver receiver;
+    map.require("name", "a name for the receiver");
+    map.read("name", receiver.name, [this](const std::string& text) {
+      const auto same = [&text](const Receiver& other) { return other.name == text; };
+      if (std::ranges::any_of(config_.receivers, same)) {
+        throw Error(ErrorCode::kInvalid, "another receiver has the name '{}' already", text);
+      }
+      return parse_name(text);
+    });
+    map.require("url", "where the webhook is sent");
+    map.read("url", receiver.url, [](const std::string& text) {
+      check_url(text);
+      return text;
+    });
+    map.read("secret_file", receiver.secret_file, [this](const std::string& text) {
+      return text.empty() ? text : resolve(folder_, text);
+    });
+    map.done();
+    config_.receivers.push_back(std::move(receiver));
+  }
+
+  YamlFile file_;
+  std::string folder_;
+  Config config_;
+};
+
+// One record of CSV (RFC 4180 without line breaks inside quotes).
+std::vector<std::string> csv_cells(std::string_view line) {
+  std::vector<std::string> cells(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
+      cells.back() += '"';
+      ++i;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      cells.emplace_back();
+    } else {
+      cells.back() += c;
+    }
+  }
+  if (quoted) throw Error(ErrorCode::kInvalid, "a quote is not closed");
+  for (std::string& cell : cells) cell = std::string(trim(cell));
+  return cells;
+}
+
+}  // namespace
+
+std::vector<Rule> Config::default_rules() {
+  Rule rule;
+  rule.name = "cost-increase";
+  return {rule};
+}
+
+Seconds interval_of(const Config& config, const Target& target) {
+  return target.interval.value_or(config.collection.interval);
+}
+
+Config parse_config(const std::string& name, const std::string& text, const std::string& folder) {
+  return Reader(name, text, folder).read();
+}
+
+Config load_config(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return parse_config(path, read_file(path, 16U << 20U), folder.empty() ? "." : folder);
+}
+
+std::vector<std::string> parse_accounts_file(const std::string& name, const std::string& text,
+                                             AccountDirectory& directory) {
+  std::vector<std::string> ids;
+  std::set<std::string> seen;
+  std::vector<std::string> header;
+  std::vector<std::string> problems;
+  int number = 0;
+  for (const std::string& raw : split(text, '\n')) {
+    ++number;
+    const std::string_view line =
+        trim(number == 1 && raw.starts_with("\xEF\xBB\xBF") ? std::string_view(raw).substr(3)
+                                                            : std::string_view(raw));
+    if (line.empty() || line.front() == '#') continue;
+    try {
+      const std::vector<std::string> cells = csv_cells(line);
+      if (header.empty() && ids.empty() && cells.front() == "account_id") {
+        header = cells;
+        for (std::size_t i = 1; i < header.size(); ++i) parse_tag_name(header[i]);
+        continue;
+      }
+      if (cells.size() > std::max<std::size_t>(header.size(), 1)) {
+        throw Error(ErrorCode::kInvalid, "{} cells, but the header has {}", cells.size(),
+                    std::max<std::size_t>(header.size(), 1));
+      }
+      const std::string id = parse_account_id(cells.front());
+      if (!seen.insert(id).second) throw Error(ErrorCode::kInvalid, "'{}' is there twice", id);
+      ids.push_back(id);
+      Account& account = directory[id];
+      for (std::size_t i = 1; i < cells.size(); ++i) {
+        if (cells[i].empty()) continue;
+        if (header[i] == "name") {
+          account.name = cells[i];
+        } else {
+          account.tags[header[i]] = cells[i];
+        }
+      }
+      if (account == Account{}) directory.erase(id);
+    } catch (const Error& e) {
+      problems.push_back(fmt::format("{}:{}: {}", name, number, e.what()));
+      if (problems.size() == 20) {
+        problems.push_back(fmt::format("{}: and maybe more", name));
+        break;
+      }
+    }
+  }
+  if (!problems.empty()) throw Error(ErrorCode::kConfig, join(problems, "\n"));
+  return ids;
+}
+
+void check_url(const std::string& text) {
+  const std::size_t scheme = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
+  const std::string rest = text.substr(scheme);
+  const std::string authority = rest.substr(0, rest.find('/'));
+  const std::string host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1)
+                                                      : authority.substr(0, authority.find(':'));
+  const std::string port = authority.substr(host.size());
+  const bool good_port =
+      port.empty() ||
+      (port.size() > 1 && port.size() <= 6 && port.front() == ':' &&
+       std::ranges::all_of(port.substr(1), [](char c) { return c >= '0' && c <= '9'; }) &&
+       std::stoi(port.substr(1)) <= 65535);
+  const bool good_text = std::ranges::all_of(
+      text, [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '<' && c != '>'; });
+  if (scheme == 0 || host.empty() || !good_port || !good_text ||
+      authority.find('@') != std::string::npos || rest.find('#') != std::string::npos) {
+    throw Error(ErrorCode::kInvalid,
+                "not a URL: write http:// or https://, a host, and no user or fragment");
+  }
+}
+
+}  // namespace usaged::core

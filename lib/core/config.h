@@ -1,0 +1,124 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/time.h"
+#include "core/usage.h"
+
+namespace usaged::core {
+
+using Tags = std::map<std::string, std::string>;
+
+// What the operator knows of an account beside its id.
+struct Account {
+  std::string name;
+  Tags tags;  // team, owner, any key
+  bool operator==(const Account&) const = default;
+};
+
+// By account id.
+using AccountDirectory = std::map<std::string, Account>;
+
+// One set of credentials and what is asked with it: in each of its regions, one poll an interval.
+struct Target {
+  std::string name;
+  std::vector<std::string> regions;
+  // The ids to ask for; empty means all that the credentials see (`accounts: all`).
+  std::vector<std::string> accounts;
+  std::string profile;              // of the shared credentials file; empty: environment first
+  std::optional<Seconds> interval;  // empty: collection.interval
+  std::string endpoint;             // empty: AWS's own for the region
+  bool operator==(const Target&) const = default;
+};
+
+// An alert when a value rises over `window` by more than `increase_percent` and `increase_amount`
+// at once, in one group.
+struct Rule {
+  std::string name;
+  std::string severity = "warning";
+  Metric metric = Metric::kCost;
+  std::vector<std::string> group_by{"account"};
+  Seconds window = kDay;
+  double increase_percent = 20;
+  double increase_amount = 10;  // in the currency of the cost, or the unit of the total
+  int for_polls = 2;            // this many polls in a row must say so before it fires
+  // Resolved once the increase is below this share of the threshold.
+  double recovery = 0.8;
+  // Only these; empty means every one.
+  std::vector<std::string> accounts;
+  std::vector<std::string> regions;
+  std::vector<std::string> types;
+  bool operator==(const Rule&) const = default;
+};
+
+// Where alerts are sent: a webhook that takes Alertmanager's payload.
+struct Receiver {
+  std::string name;
+  std::string url;
+  std::string secret_file;  // signs the request (Standard Webhooks); empty: not signed
+  bool operator==(const Receiver&) const = default;
+};
+
+struct Config {
+  std::string database = "/var/lib/inspector-usaged/inspector-usaged.db";
+
+  struct Log {
+    std::string level = "info";
+    std::string format = "text";
+    bool operator==(const Log&) const = default;
+  } log;
+
+  struct Http {
+    std::string address = "127.0.0.1";
+    int port = 10330;  // 0: any free one
+    // Names beside localhost and the address itself that a request's Host may have.
+    std::vector<std::string> allowed_hosts;
+    std::string external_url;  // what links in alerts begin with; empty: http://address:port
+    int max_requests = 16;     // at a time; more are told 503
+    bool operator==(const Http&) const = default;
+  } http;
+
+  struct Collection {
+    Seconds interval = kHour;
+    int concurrency = 16;            // polls side by side
+    int concurrency_per_target = 4;  // of which for one target
+    Seconds request_timeout{30};
+    Seconds poll_timeout{600};
+    bool operator==(const Collection&) const = default;
+  } collection;
+
+  std::vector<Target> targets;
+  AccountDirectory accounts;
+  std::vector<Rule> rules = default_rules();
+  std::vector<Receiver> receivers;
+
+  static std::vector<Rule> default_rules();
+  bool operator==(const Config&) const = default;
+};
+
+// Reads a configuration. `name` stands before each error; files that it names are taken relative to
+// `folder`. Throws Error(kConfig) with all errors of the file, a line each:
+// "name:line:column: key: what is wrong; what is allowed".
+Config parse_config(const std::string& name, const std::string& text, const std::string& folder);
+
+// parse_config() of a file, which must exist.
+Config load_config(const std::string& path);
+
+// The interval of a target: its own, or that of the collection.
+Seconds interval_of(const Config& config, const Target& target);
+
+// Reads an accounts file: either CSV with the header `account_id,name,<tag>,...`, or one id a line.
+// Empty lines and lines that begin with # are skipped. Adds what it says to `directory` and returns
+// the ids in the file's order. Throws Error(kConfig) with every bad line.
+std::vector<std::string> parse_accounts_file(const std::string& name, const std::string& text,
+                                             AccountDirectory& directory);
+
+// Throws Error(kInvalid) unless the text is http:// or https:// with a host and no user or
+// fragment. The message leaves the text out: addresses of webhooks are secrets.
+void check_url(const std::string& text);
+
+}  // namespace usaged::core

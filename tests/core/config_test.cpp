@@ -1,0 +1,178 @@
+#include "core/config.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.h"
+#include "support/temp_folder.h"
+
+namespace usaged::core {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Config parse(const std::string& text) { return parse_config("a.yaml", text, "."); }
+
+std::string error_of(const std::string& text) {
+  try {
+    parse(text);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kConfig);
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(Config, AnEmptyFileIsTheDefaults) {
+  EXPECT_EQ(parse(""), Config{});
+  EXPECT_EQ(parse("# only a comment\n"), Config{});
+}
+
+TEST(Config, ReadsEveryKey) {
+  const Config config = parse(R"(
+database: /tmp/x.db
+log: {level: debug, format: json}
+http: {address: "::1", port: 0, allowed_hosts: [Usage.example.com], external_url: "https://u.example.com", max_requests: 3}
+collection: {interval: 30m, concurrency: 2, concurrency_per_target: 1, request_timeout: 5s, poll_timeout: 1m}
+accounts:
+  - {id: "012345678901", name: Payments, tags: {team: red, owner: ann}}
+targets:
+  - name: prod
+    regions: [eu-central-1, us-east-1]
+    accounts: ["012345678901", "123456789012"]
+    credentials: {profile: audit}
+    interval: 6h
+    endpoint: http://127.0.0.1:9
+  - {name: other, regions: eu-west-1, accounts: all}
+rules:
+  - {name: r, severity: critical, metric: total, group_by: [type, tag.team], window: 2d, increase_percent: 5,
+     increase_amount: 0, for: 1, recovery: 0.5, accounts: ["012345678901"], regions: [eu-west-1], types: [X]}
+receivers:
+  - {name: hook, url: "https://hook.example.com/x", secret_file: /etc/secret}
+)");
+  EXPECT_EQ(config.http.allowed_hosts, std::vector<std::string>{"usage.example.com"});
+  EXPECT_EQ(config.collection.interval, Seconds{1800});
+  EXPECT_EQ(config.accounts.at("012345678901").tags.at("owner"), "ann");
+  ASSERT_EQ(config.targets.size(), 2U);
+  EXPECT_THAT(config.targets[0].accounts, ElementsAre("012345678901", "123456789012"));
+  EXPECT_EQ(config.targets[0].profile, "audit");
+  EXPECT_EQ(interval_of(config, config.targets[0]), Seconds{6 * 3600});
+  EXPECT_EQ(interval_of(config, config.targets[1]), Seconds{1800});
+  EXPECT_TRUE(config.targets[1].accounts.empty());
+  ASSERT_EQ(config.rules.size(), 1U);
+  EXPECT_EQ(config.rules[0].for_polls, 1);
+  EXPECT_EQ(config.rules[0].metric, Metric::kTotal);
+  EXPECT_EQ(config.receivers[0].secret_file, "/etc/secret");
+}
+
+struct Bad {
+  const char* text;
+  const char* message;
+};
+
+const std::vector<Bad> kBad{
+    Bad{"databse: x", "a.yaml:1:1: databse: "},
+    Bad{"databse: x", "did you mean 'database'?"},
+    Bad{"database: x\ndatabase: y", "a.yaml:2:1: database: "},
+    Bad{"log: {level: loud}", "a.yaml:1:14: log.level: 'loud' is not allowed"},
+    Bad{"log: {level: wran}", "did you mean 'warn'?"},
+    Bad{"log: []", "a.yaml:1:6: log: "},
+    Bad{"http: {port: 65536}", "a.yaml:1:14: http.port: "},
+    Bad{"http: {port: 1e3}", "http.port: "},
+    Bad{"http: {address: 0.0.0.0}", "not a loopback address"},
+    Bad{"collection: {interval: 59s}", "59s is out of range: from 1m to 1d"},
+    Bad{"collection: {interval: 2d}", "2d is out of range"},
+    Bad{"collection: {interval: hourly}", "a.yaml:1:24: collection.interval: "},
+    Bad{"targets: [{name: a, regions: [eu-centra-1]}]",
+        "targets[0].regions[0]: 'eu-centra-1' is not a region with Amazon Inspector; did you "
+        "mean 'eu-central-1'?"},
+    Bad{"targets: [{name: a, regions: [xx-moon-1]}]", "not a region"},
+    Bad{"targets: [{name: a, regions: []}]", "targets[0].regions: is empty"},
+    Bad{"targets: [{name: a}]", "targets[0].regions: "},
+    Bad{"targets: [{regions: [eu-west-1]}]", "targets[0].name: "},
+    Bad{"targets: [{name: a, regions: [eu-west-1], accounts: [12345]}]",
+        "'12345' is not an account id: 12 digits"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], accounts: [1234567890123]}]",
+        "not an account id"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], accounts: some}]", "write all, a list"},
+    Bad{"targets: [{name: a, regions: [eu-west-1, eu-west-1]}]", "'eu-west-1' is there twice"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], endpoint: 'ftp://x'}]", "not a URL"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], endpoint: 'http://u:p@x'}]", "not a URL"},
+    Bad{"targets: [{name: a, regions: [eu-west-1]}, {name: a, regions: [eu-west-1]}]",
+        "another target has the name 'a' already"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], accounts: {file: /no/such/file}}]",
+        "/no/such/file"},
+    Bad{"rules: [{name: a, metric: total, group_by: [account]}]",
+        "totals of different types are not added"},
+    Bad{"rules: [{name: a, increase_percent: .nan}]", "rules[0].increase_percent: "},
+    Bad{"receivers: [{name: a}]", "receivers[0].url: "},
+    Bad{"receivers: [{name: a, url: 'https://secret.example.com#x'}]", "not a URL"},
+    Bad{"a: [", "a.yaml:"},
+    Bad{"- a\n- b\n", "a.yaml: must be a map of keys, but is a list"}};
+
+TEST(Config, AnErrorSaysWhereItIsAndWhatIsAllowed) {
+  for (const Bad& bad : kBad) EXPECT_THAT(error_of(bad.text), HasSubstr(bad.message));
+}
+
+TEST(Config, ReportsAllErrorsOfAFileInItsOrder) {
+  const std::string message = error_of("http: {port: -1}\nlog: {level: x}\nnope: 1\n");
+  EXPECT_THAT(message, HasSubstr("a.yaml:1:"));
+  EXPECT_THAT(message, HasSubstr("\na.yaml:2:"));
+  EXPECT_THAT(message, HasSubstr("\na.yaml:3:"));
+}
+
+TEST(Config, ABadUrlIsNotRepeated) {
+  EXPECT_THAT(error_of("receivers: [{name: a, url: 'https://hooks.example.com/TOKEN#'}]"),
+              ::testing::Not(HasSubstr("TOKEN")));
+}
+
+TEST(AccountsFile, ReadsIdsNamesAndTags) {
+  AccountDirectory directory;
+  const auto ids = parse_accounts_file(
+      "a.csv",
+      "\xEF\xBB\xBF"
+      "account_id,name,team\r\n# comment\n012345678901,\"A, \"\"B\"\"\",red\n\n123456789012,,\n",
+      directory);
+  EXPECT_THAT(ids, ElementsAre("012345678901", "123456789012"));
+  EXPECT_EQ(directory.at("012345678901").name, "A, \"B\"");
+  EXPECT_EQ(directory.at("012345678901").tags.at("team"), "red");
+  EXPECT_FALSE(directory.contains("123456789012"));
+}
+
+TEST(AccountsFile, NamesEveryBadLine) {
+  AccountDirectory directory;
+  try {
+    parse_accounts_file("a.csv", "123456789012\n12\n123456789012\n123456789013,x\n", directory);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("a.csv:2: '12' is not an account id"));
+    EXPECT_THAT(e.what(), HasSubstr("a.csv:3: '123456789012' is there twice"));
+    EXPECT_THAT(e.what(), HasSubstr("a.csv:4: 2 cells"));
+  }
+}
+
+TEST(AccountsFile, IsFoundBesideTheConfiguration) {
+  const support::TempFolder folder;
+  std::filesystem::create_directory(folder.path("sub"));
+  std::ofstream(folder.path("sub/ids")) << "123456789012\n";
+  const Config config = parse_config(
+      "a.yaml", "targets: [{name: a, regions: [eu-west-1], accounts: {file: sub/ids}}]",
+      folder.path());
+  EXPECT_THAT(config.targets[0].accounts, ElementsAre("123456789012"));
+}
+
+TEST(Url, AcceptsHttpAndHttpsWithAHost) {
+  for (const char* good : {"http://a", "https://a.b:8443/x?y=z", "http://[::1]:80/"}) {
+    EXPECT_NO_THROW(check_url(good)) << good;
+  }
+  for (const char* bad : {"", "http://", "a.b", "http://a:b", "http://a:65536", "http://a b",
+                          "http://u@a", "https://a#f", "http://a:"}) {
+    EXPECT_THROW(check_url(bad), Error) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace usaged::core
