@@ -1,0 +1,211 @@
+#include "store/database.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "core/text.h"
+#include "embedded_migrations.h"
+
+namespace usaged::store {
+namespace {
+
+using core::Error;
+using core::ErrorCode;
+
+constexpr int kBusyTimeoutMs = 5000;
+constexpr int kJournalSizeLimit = 64 << 20;
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+int version_of(std::string_view file_name) {
+  int version = 0;
+  std::from_chars(file_name.data(), file_name.data() + file_name.size(), version);
+  return version;
+}
+
+std::string checksum(const migrations::Asset& migration) {
+  return core::hex(core::sha256(migration.text));
+}
+
+std::int64_t pragma(SQLite::Database& db, const std::string& name) {
+  return db.execAndGet("PRAGMA " + name).getInt64();
+}
+
+// Sets a pragma and reads it back: SQLite ignores what it doesn't know.
+void set_pragma(SQLite::Database& db, const std::string& name, std::int64_t value) {
+  db.exec(fmt::format("PRAGMA {} = {}", name, value));
+  if (pragma(db, name) != value) {
+    throw Error(ErrorCode::kStorage, "{}: this SQLite does not take PRAGMA {} = {}",
+                db.getFilename(), name, value);
+  }
+}
+
+void set_common(SQLite::Database& db) {
+  db.setBusyTimeout(kBusyTimeoutMs);
+  set_pragma(db, "trusted_schema", 0);
+  set_pragma(db, "cell_size_check", 1);
+  set_pragma(db, "foreign_keys", 1);
+}
+
+// Throws unless the database is ours and its migrations are the ones that this program knows.
+// Returns its version; 0 for a new one.
+int check_ours(SQLite::Database& db) {
+  const std::string& path = db.getFilename();
+  const auto tables = db.execAndGet("SELECT count(*) FROM sqlite_schema").getInt64();
+  const std::int64_t id = pragma(db, "application_id");
+  if (tables == 0 && id == 0) return 0;
+  if (id != kApplicationId) {
+    throw Error(ErrorCode::kStorage,
+                "{}: is a database of another program (application_id {:#x}); it was left as it is",
+                path, id);
+  }
+  SQLite::Statement applied(db, "SELECT version, name, checksum FROM migration ORDER BY version");
+  int version = 0;
+  while (applied.executeStep()) {
+    version = applied.getColumn(0).getInt();
+    if (version > schema_version()) {
+      throw Error(ErrorCode::kStorage,
+                  "{}: was made by a newer version (its schema is {} or above, this program knows "
+                  "{}); it was left as it is. Install the newer version again",
+                  path, version, schema_version());
+    }
+    const migrations::Asset& known = migrations::kAssets.at(static_cast<std::size_t>(version - 1));
+    if (applied.getColumn(2).getString() != checksum(known)) {
+      throw Error(ErrorCode::kStorage,
+                  "{}: its migration {} is not the one of this program; it was left as it is", path,
+                  applied.getColumn(1).getString());
+    }
+  }
+  return version;
+}
+
+void migrate(SQLite::Database& db) {
+  const int version = check_ours(db);
+  for (const migrations::Asset& migration : migrations::kAssets) {
+    const int number = version_of(migration.name);
+    if (number <= version) continue;
+    SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+    if (number == 1) {
+      db.exec(fmt::format("PRAGMA application_id = {}", kApplicationId));
+      db.exec(
+          "CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+          "checksum TEXT NOT NULL, applied INTEGER NOT NULL DEFAULT (unixepoch())) STRICT");
+    }
+    db.exec(std::string(migration.text));
+    SQLite::Statement record(db,
+                             "INSERT INTO migration (version, name, checksum) VALUES (?, ?, ?)");
+    record.bind(1, number);
+    record.bind(2, std::string(migration.name));
+    record.bind(3, checksum(migration));
+    record.exec();
+    transaction.commit();
+  }
+}
+
+}  // namespace
+
+int schema_version() { return version_of(migrations::kAssets.back().name); }
+
+WriteLock::WriteLock(const std::string& database) : path_(database + ".lock") {
+  fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (fd_ < 0) {
+    throw Error(ErrorCode::kStorage, "{}: {}; does the folder exist, and may this user write it?",
+                path_, reason(errno));
+  }
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    ::close(fd_);
+    if (error == EWOULDBLOCK) {
+      throw Error(ErrorCode::kConflict,
+                  "{}: another inspector-usaged is writing this database; stop it first", database);
+    }
+    throw Error(ErrorCode::kStorage, "{}: {}", path_, reason(error));
+  }
+}
+
+WriteLock::~WriteLock() { ::close(fd_); }
+
+std::int64_t WriteLock::high_water() const {
+  std::array<char, 24> buffer{};
+  const ssize_t size = ::pread(fd_, buffer.data(), buffer.size() - 1, 0);
+  std::int64_t value = 0;
+  if (size > 0) std::from_chars(buffer.data(), buffer.data() + size, value);
+  return value;
+}
+
+void WriteLock::set_high_water(std::int64_t poll_id) const {
+  const std::string text = fmt::format("{:020}\n", poll_id);
+  if (::pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    throw Error(ErrorCode::kStorage, "{}: {}", path_, reason(errno));
+  }
+}
+
+SQLite::Database open_writer(const std::string& path) {
+  return guarded("open", path, [&] {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && info.st_size == 0) {
+      throw Error(ErrorCode::kStorage,
+                  "{}: the file is empty, which a database never is; put a backup in its place, "
+                  "or move it away to start a new history",
+                  path);
+    }
+    SQLite::Database db(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    set_common(db);
+    check_ours(db);
+    if (db.execAndGet("PRAGMA journal_mode = WAL").getString() != "wal") {
+      throw Error(ErrorCode::kStorage, "{}: the file system does not carry a write-ahead log",
+                  path);
+    }
+    set_pragma(db, "synchronous", 2);
+    set_pragma(db, "journal_size_limit", kJournalSizeLimit);
+    migrate(db);
+    return db;
+  });
+}
+
+SQLite::Database open_reader(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) {
+    throw Error(ErrorCode::kStorage, "{}: there is no such database, or this user may not see it",
+                path);
+  }
+  const auto prepare = [](SQLite::Database db) {
+    set_common(db);
+    db.exec("PRAGMA wal_autocheckpoint = 0");
+    db.exec("PRAGMA query_only = 1");
+    if (check_ours(db) != schema_version()) {
+      throw Error(ErrorCode::kStorage,
+                  "{}: its schema is older than this program; start the daemon once to migrate it",
+                  db.getFilename());
+    }
+    return db;
+  };
+  return guarded("open", path, [&] {
+    try {
+      return prepare(SQLite::Database(path, SQLite::OPEN_READONLY));
+    } catch (const SQLite::Exception&) {
+      // Without the right to write the folder there can be no -shm. Where no -wal exists either,
+      // nobody is writing and the file can be read as it stands.
+      if (std::filesystem::exists(path + "-wal", ignored)) throw;
+      std::string uri = "file:";
+      for (const char c : path) {
+        uri += c == '?' || c == '#' || c == '%'
+                   ? fmt::format("%{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)))
+                   : std::string(1, c);
+      }
+      return prepare(
+          SQLite::Database(uri + "?immutable=1", SQLite::OPEN_READONLY | SQLite::OPEN_URI));
+    }
+  });
+}
+
+}  // namespace usaged::store

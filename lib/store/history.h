@@ -1,0 +1,144 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/alert.h"
+#include "core/delta.h"
+#include "core/time.h"
+#include "core/usage.h"
+#include "store/reader.h"
+
+namespace usaged::store {
+
+// Which series a question is about. An empty list means every one; the values of one list are
+// alternatives, the lists all have to match.
+struct Filter {
+  std::vector<std::string> accounts;
+  std::vector<std::string> regions;
+  std::vector<std::string> types;
+  std::vector<std::string> providers;
+  std::vector<std::string> targets;
+  std::map<std::string, std::vector<std::string>> tags;
+};
+
+// What an answer is summed by: "account", "region", "type", "provider" or "tag.NAME".
+using Dimensions = std::vector<std::string>;
+
+// The name that a dimension has in labels: "account_id", "region", "usage_type", "cloud_provider",
+// "tag.NAME". Throws Error(kInvalid) for what is none.
+std::string label_of(const std::string& dimension);
+
+struct Question {
+  Filter filter;
+  Dimensions group_by;
+  core::Metric metric = core::Metric::kCost;
+};
+
+// What one line of an answer is about. Currencies and units are never added up.
+struct Group {
+  core::Labels labels;
+  std::string currency;                  // of costs; empty for totals
+  core::Unit unit = core::Unit::kUnits;  // of totals
+};
+
+// A stretch in which nobody knows what one target saw in one region.
+struct Gap {
+  std::string target;
+  std::string region;
+  core::Time from;
+  core::Time to;
+  std::string reason;  // the outcome of the last failed poll in it; "not polled" if there was none
+};
+
+// How much of what should be known an answer is made of.
+struct Completeness {
+  std::int64_t expected = 0;  // polls
+  std::int64_t good = 0;
+  std::vector<Gap> gaps;
+  std::optional<core::Time> newest;  // poll that the answer uses
+  std::int64_t unknown_values = 0;   // numbers that AWS left out, in the newest snapshot used
+};
+
+// The value of a group at one moment.
+struct GroupValue {
+  core::ValueAt at;
+  core::Time oldest;  // of the polls that the value is made of
+  core::Time newest;
+  core::Time began;  // since when each of its regions has been asked
+};
+
+// One series as it was last seen.
+struct LatestRow {
+  std::string account;
+  std::string region;
+  std::string type;
+  std::string provider;
+  std::string currency;
+  std::string target;
+  core::Time taken_at;
+  std::optional<double> total;
+  std::optional<double> cost;
+  bool stale = false;  // the poll after it is overdue
+};
+
+struct LatestAnswer {
+  std::vector<LatestRow> rows;  // by account, region, type
+  Completeness completeness;
+};
+
+struct HistoryLine {
+  Group group;
+  std::vector<std::optional<double>> values;  // one for each of the answer's times
+};
+
+struct HistoryAnswer {
+  std::vector<core::Time> times;
+  std::vector<HistoryLine> lines;
+  Completeness completeness;
+};
+
+struct DeltaRow {
+  Group group;
+  core::Delta delta;
+  GroupValue before;
+  GroupValue after;
+};
+
+struct DeltaAnswer {
+  std::vector<DeltaRow> rows;  // largest change first, unknown ones last
+  core::Time start;
+  core::Time end;
+  Completeness completeness;
+};
+
+// Questions about the stored snapshots.
+//
+// The value at time t is that of the newest good poll at or before t, if t is within twice its
+// interval; else it is unknown. A group whose polls are unknown in part is unknown as a whole: a
+// sum of what happens to be there would look like a fall in cost. Where several targets see one
+// series, the newest poll that has it counts.
+class History {
+ public:
+  explicit History(Reader& reader) : reader_(reader) {}
+
+  // Every matching series as last seen, however long ago. Targets and regions that are no longer
+  // asked are left out.
+  LatestAnswer latest(const Filter& filter, core::Time now);
+
+  // A line for each group that was there at any point of [start, end], a point each `step`. Without
+  // a step: a point at each poll if there are no more than 500, else the smallest round step that
+  // gives no more. Throws Error(kInvalid) for more than 11,000 points a line or an empty range.
+  HistoryAnswer history(const Question& question, core::Time start, core::Time end,
+                        std::optional<core::Seconds> step, core::Time now);
+
+  // The change of each group from `start` to `end`.
+  DeltaAnswer deltas(const Question& question, core::Time start, core::Time end, core::Time now);
+
+ private:
+  Reader& reader_;
+};
+
+}  // namespace usaged::store

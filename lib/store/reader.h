@@ -1,0 +1,165 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/alert.h"
+#include "core/config.h"
+#include "core/schedule.h"
+#include "core/time.h"
+#include "store/database.h"
+
+namespace usaged::store {
+
+struct PollRow {
+  std::int64_t id = 0;
+  std::string target;
+  std::string region;
+  core::Time slot;
+  core::Seconds interval{};
+  core::Time started;
+  std::optional<core::Time> finished;
+  std::string outcome;
+  int requests = 0;
+  int pages = 0;
+  int accounts = 0;
+  int series = 0;
+  std::string error;
+  std::string request_id;
+};
+
+// The state of one target in one region.
+struct ScopeRow {
+  PollRow newest;  // the last attempt
+  std::optional<PollRow> newest_good;
+  int failures = 0;      // in a row up to now
+  bool removed = false;  // no longer in the configuration
+};
+
+struct MissingAccount {
+  std::string target;
+  std::string region;
+  core::Time since;
+};
+
+struct AccountRow {
+  std::string id;
+  core::Account known;                   // from the configuration
+  std::optional<core::Time> first_seen;  // nullopt: never returned by AWS
+  bool active = false;                   // in the newest good poll of a target and region
+  std::vector<MissingAccount> missing;
+};
+
+struct AlertEventRow {
+  core::Time at;
+  std::string change;
+  std::optional<double> before;
+  std::optional<double> after;
+};
+
+struct NotificationRow {
+  std::int64_t id = 0;
+  std::string uid;
+  std::string receiver;
+  core::Time created;
+  std::string state;
+  int attempts = 0;
+  core::Time next_attempt;
+  std::optional<core::Time> finished;
+  std::string error;
+};
+
+// How many polls ended how, since the database began.
+struct OutcomeCount {
+  std::string outcome;
+  std::int64_t count = 0;
+};
+
+struct DeliveryCount {
+  std::string receiver;
+  std::string state;
+  std::int64_t count = 0;
+};
+
+// One connection that only reads. Not for two threads at once. Methods throw Error(kStorage), or
+// Error(kUnavailable) once the deadline has passed.
+class Reader {
+ public:
+  explicit Reader(const std::string& path);
+  Reader(Reader&&) = delete;
+
+  // Every question from now on must end within `limit`.
+  void set_deadline(std::chrono::milliseconds limit);
+  // Throws Error(kUnavailable) if the deadline has passed; for work between questions.
+  void check_deadline() const;
+
+  // Newest first. `before` is the id to go on from; 0 begins.
+  std::vector<PollRow> polls(const std::string& target, const std::string& region,
+                             const std::string& outcome, std::int64_t before, int limit);
+  std::vector<ScopeRow> scopes();
+  std::vector<AccountRow> accounts();
+  // Newest first; an empty state means every one.
+  std::vector<core::Alert> alerts(const std::string& state, std::int64_t before, int limit);
+  std::optional<core::Alert> alert(std::int64_t id);
+  std::vector<AlertEventRow> alert_events(std::int64_t alert_id);
+  std::vector<NotificationRow> notifications(const std::string& state, std::int64_t before,
+                                             int limit);
+  std::vector<OutcomeCount> outcome_counts();
+  std::vector<DeliveryCount> delivery_counts();
+
+  SQLite::Database& db() { return db_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  static int out_of_time(void* self);
+
+  std::string path_;
+  SQLite::Database db_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+};
+
+// A few Readers for many threads.
+class ReaderPool {
+ public:
+  ReaderPool(std::string path, int most) : path_(std::move(path)), most_(most) {}
+
+  // A Reader lent until the lease ends.
+  class Lease {
+   public:
+    Lease(ReaderPool& pool, std::unique_ptr<Reader> reader)
+        : pool_(&pool), reader_(std::move(reader)) {}
+    Lease(Lease&&) = default;
+    Lease& operator=(Lease&&) = delete;
+    ~Lease() {
+      if (reader_) pool_->give_back(std::move(reader_));
+    }
+    Reader& operator*() const { return *reader_; }
+    Reader* operator->() const { return reader_.get(); }
+
+   private:
+    ReaderPool* pool_;
+    std::unique_ptr<Reader> reader_;
+  };
+
+  // Waits for a free one; its deadline is `limit` from now. Throws Error(kUnavailable) if none
+  // becomes free in time.
+  Lease borrow(std::chrono::milliseconds limit);
+
+ private:
+  void give_back(std::unique_ptr<Reader> reader);
+
+  std::string path_;
+  int most_;
+  std::mutex mutex_;
+  std::condition_variable freed_;
+  std::vector<std::unique_ptr<Reader>> free_;
+  int lent_ = 0;
+};
+
+}  // namespace usaged::store

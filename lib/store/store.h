@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/alert.h"
+#include "core/config.h"
+#include "core/schedule.h"
+#include "core/time.h"
+#include "core/usage.h"
+#include "store/database.h"
+
+namespace usaged::store {
+
+// Everything that one good poll brought.
+struct Snapshot {
+  std::vector<core::UsageTotal> totals;  // each series once
+  std::vector<std::string> missing;      // accounts asked for by id and not returned
+};
+
+// How a poll went, beside its snapshot.
+struct PollReport {
+  core::Time finished;
+  core::Outcome outcome = core::Outcome::kOk;
+  int requests = 0;
+  int pages = 0;
+  std::string error;       // for people; empty if it was good
+  std::string request_id;  // AWS's, of the last reply
+};
+
+// One message for one receiver, until it is delivered or given up.
+struct Notification {
+  std::int64_t id = 0;
+  std::string uid;  // the same in every attempt
+  std::string receiver;
+  core::Time created;
+  std::string body;
+  int attempts = 0;
+};
+
+enum class DeliveryState { kPending, kDelivered, kDead };
+
+// What came of one attempt to deliver.
+struct Delivery {
+  DeliveryState state = DeliveryState::kPending;
+  core::Time at;
+  core::Time next_attempt;  // if pending
+  std::string error;
+};
+
+// A change of one alert, to be stored with what has to be sent because of it.
+struct AlertTransition {
+  core::Alert alert;
+  core::AlertChange change;
+};
+
+// The writing side of the database: one connection, one writer at a time, each call one
+// transaction that is on the disk when the call returns. Safe to call from every thread. Every
+// method throws Error(kStorage) if it fails, and has then changed nothing.
+class Store {
+ public:
+  // Takes the lock of the database, opens, creates or migrates it.
+  explicit Store(const std::string& path);
+
+  const std::string& path() const { return path_; }
+
+  // Marks the polls that were running when the last process ended as interrupted; how many.
+  int recover(core::Time now);
+
+  // Notes which targets and regions are asked from now on. What is no longer among them ends: it
+  // has no gaps from then on, and no values.
+  void set_targets(const std::vector<core::Target>& targets, core::Time now);
+
+  // Makes the names and tags of accounts those of the configuration.
+  void set_accounts(const core::AccountDirectory& directory);
+
+  std::int64_t begin_poll(const std::string& target, const std::string& region, core::Time slot,
+                          core::Seconds interval, core::Time started);
+  // Stores the snapshot and the report of a good poll, both or neither.
+  void finish_poll(std::int64_t poll_id, const Snapshot& snapshot, const PollReport& report);
+  void fail_poll(std::int64_t poll_id, const PollReport& report);
+
+  std::optional<core::LastAttempt> last_attempt(const std::string& target,
+                                                const std::string& region);
+
+  std::vector<core::Alert> open_alerts();
+  // Stores alerts that changed, an event for each change worth one, and the notifications.
+  // A transition with kCleared deletes the alert. Sets `next_attempt` to `now`.
+  void apply(const std::vector<AlertTransition>& transitions,
+             const std::vector<Notification>& notifications, core::Time now);
+
+  std::vector<Notification> due_notifications(core::Time now, int most);
+  std::optional<core::Time> next_notification();
+  void record_delivery(std::int64_t notification_id, const Delivery& delivery);
+
+ private:
+  std::int64_t series_id(const std::string& region, const core::UsageTotal& total,
+                         core::Time first_seen);
+  void load_series();
+
+  std::string path_;
+  std::mutex mutex_;
+  WriteLock lock_;
+  SQLite::Database db_;
+  std::unordered_map<std::string, std::int64_t> series_;
+};
+
+}  // namespace usaged::store

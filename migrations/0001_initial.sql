@@ -1,0 +1,135 @@
+-- Times are Unix seconds, UTC.
+
+-- Each attempt to ask one region with the credentials of one target. It is written before the first
+-- request and completed after the last, together with the snapshot.
+CREATE TABLE poll (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  target     TEXT    NOT NULL,
+  region     TEXT    NOT NULL,
+  slot       INTEGER NOT NULL,  -- the due time that it answers
+  interval   INTEGER NOT NULL CHECK (interval > 0),  -- seconds to the next
+  started    INTEGER NOT NULL,  -- the time of the snapshot
+  finished   INTEGER,
+  outcome    TEXT    NOT NULL,
+  requests   INTEGER NOT NULL DEFAULT 0,  -- sent, retries included
+  pages      INTEGER NOT NULL DEFAULT 0,
+  accounts   INTEGER NOT NULL DEFAULT 0,
+  series     INTEGER NOT NULL DEFAULT 0,
+  error      TEXT,
+  request_id TEXT               -- AWS's, of the last reply
+) STRICT;
+CREATE INDEX poll_by_scope ON poll (target, region, started);
+CREATE INDEX poll_by_time ON poll (started);
+
+-- The targets and regions that are, or were, in the configuration. One that never was here (an older
+-- history, say) counts as configured.
+CREATE TABLE scope (
+  target  TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  removed INTEGER,  -- since when it is no longer asked; NULL: it is
+  PRIMARY KEY (target, region)
+) STRICT, WITHOUT ROWID;
+
+-- What a number belongs to. Texts that AWS left out are empty.
+CREATE TABLE series (
+  id         INTEGER PRIMARY KEY,
+  account    TEXT    NOT NULL,
+  region     TEXT    NOT NULL,
+  type       TEXT    NOT NULL,
+  provider   TEXT    NOT NULL,
+  currency   TEXT    NOT NULL,
+  first_seen INTEGER NOT NULL,
+  UNIQUE (account, region, type, provider, currency)
+) STRICT;
+
+-- The snapshots: one row for each series that a good poll returned, with the doubles that AWS sent.
+-- A series that the poll before returned and this one did not has one row with `gone` set.
+CREATE TABLE sample (
+  poll_id   INTEGER NOT NULL REFERENCES poll (id),
+  series_id INTEGER NOT NULL REFERENCES series (id),
+  total     REAL,
+  cost      REAL,
+  gone      INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (poll_id, series_id)
+) STRICT, WITHOUT ROWID;
+
+-- Accounts that a target asks for by id and that its newest good poll did not return.
+CREATE TABLE missing_account (
+  target  TEXT    NOT NULL,
+  region  TEXT    NOT NULL,
+  account TEXT    NOT NULL,
+  since   INTEGER NOT NULL,
+  PRIMARY KEY (target, region, account)
+) STRICT, WITHOUT ROWID;
+
+-- Names and tags, as the configuration has them.
+CREATE TABLE account (
+  id   TEXT PRIMARY KEY,
+  name TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE account_tag (
+  account TEXT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+  name    TEXT NOT NULL,
+  value   TEXT NOT NULL,
+  PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE alert (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  fingerprint   TEXT    NOT NULL,
+  rule          TEXT    NOT NULL,
+  severity      TEXT    NOT NULL,
+  labels        TEXT    NOT NULL,
+  currency      TEXT    NOT NULL,
+  state         TEXT    NOT NULL CHECK (state IN ('pending', 'firing', 'resolved')),
+  polls         INTEGER NOT NULL,
+  pending_since INTEGER NOT NULL,
+  counted_until INTEGER NOT NULL,
+  starts_at     INTEGER,
+  ends_at       INTEGER,
+  before        REAL,
+  after         REAL
+) STRICT;
+-- One group has one open alert at most.
+CREATE UNIQUE INDEX alert_open ON alert (fingerprint) WHERE state <> 'resolved';
+
+CREATE TABLE alert_event (
+  id       INTEGER PRIMARY KEY,
+  alert_id INTEGER NOT NULL REFERENCES alert (id) ON DELETE CASCADE,
+  at       INTEGER NOT NULL,
+  change   TEXT    NOT NULL,
+  before   REAL,
+  after    REAL
+) STRICT;
+CREATE INDEX alert_event_by_alert ON alert_event (alert_id);
+
+-- The outbox: written in the transaction that changes the alert, sent until it is delivered or
+-- given up. The id goes out with it, so that a receiver can tell a repetition.
+CREATE TABLE notification (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  uid          TEXT    NOT NULL UNIQUE,
+  receiver     TEXT    NOT NULL,
+  created      INTEGER NOT NULL,
+  body         TEXT    NOT NULL,
+  state        TEXT    NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
+  attempts     INTEGER NOT NULL DEFAULT 0,
+  next_attempt INTEGER NOT NULL,
+  finished     INTEGER,
+  error        TEXT
+) STRICT;
+CREATE INDEX notification_pending ON notification (next_attempt) WHERE state = 'pending';
+
+-- For people with the sqlite3 shell.
+CREATE VIEW usage_history AS
+SELECT strftime('%Y-%m-%dT%H:%M:%SZ', p.started, 'unixepoch') AS taken_at,
+       p.target, s.account AS account_id, s.region, s.type AS usage_type,
+       s.provider AS cloud_provider, s.currency, v.total, v.cost AS estimated_monthly_cost, v.gone
+FROM sample v JOIN poll p ON p.id = v.poll_id JOIN series s ON s.id = v.series_id;
+
+CREATE VIEW usage_latest AS
+SELECT strftime('%Y-%m-%dT%H:%M:%SZ', p.started, 'unixepoch') AS taken_at,
+       p.target, s.account AS account_id, s.region, s.type AS usage_type,
+       s.provider AS cloud_provider, s.currency, v.total, v.cost AS estimated_monthly_cost
+FROM (SELECT max(id) AS id FROM poll WHERE outcome = 'ok' GROUP BY target, region) newest
+JOIN poll p ON p.id = newest.id JOIN sample v ON v.poll_id = p.id
+JOIN series s ON s.id = v.series_id WHERE v.gone = 0;

@@ -1,0 +1,246 @@
+#include "store/history.h"
+
+#include <gmock/gmock.h>
+
+#include "core/error.h"
+#include "store/store.h"
+#include "support/temp_folder.h"
+#include "support/usage.h"
+
+namespace usaged::store {
+namespace {
+
+using core::DeltaStatus;
+using core::kDay;
+using core::kHour;
+using core::Outcome;
+using support::usage;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const core::Time kStart = core::from_unix(1772366400);
+using Totals = std::vector<core::UsageTotal>;
+
+class HistoryTest : public ::testing::Test {
+ protected:
+  void poll(int hour, const Totals& totals, const std::string& region = "eu-west-1",
+            const std::string& target = "t") {
+    const core::Time t = kStart + hour * kHour;
+    const auto id = store_.begin_poll(target, region, t, kHour, t);
+    store_.finish_poll(id, {totals, {}}, {t, Outcome::kOk, 1, 1, "", ""});
+  }
+  void fail(int hour, Outcome outcome = Outcome::kTimeout) {
+    const core::Time t = kStart + hour * kHour;
+    store_.fail_poll(store_.begin_poll("t", "eu-west-1", t, kHour, t),
+                     {t, outcome, 1, 0, "failed", ""});
+  }
+  HistoryAnswer history(const Question& question, int from, int to,
+                        std::optional<core::Seconds> step = std::nullopt) {
+    return History(reader()).history(question, kStart + from * kHour, kStart + to * kHour, step,
+                                     kStart + to * kHour);
+  }
+  DeltaAnswer deltas(const Question& question, int from, int to) {
+    return History(reader()).deltas(question, kStart + from * kHour, kStart + to * kHour,
+                                    kStart + to * kHour);
+  }
+  Reader& reader() {
+    if (!reader_) reader_ = std::make_unique<Reader>(store_.path());
+    return *reader_;
+  }
+
+  support::TempFolder folder_;
+  Store store_{folder_.path("u.db")};
+  std::unique_ptr<Reader> reader_;
+};
+
+TEST_F(HistoryTest, ShowsEveryPollWithItsExactDoubles) {
+  poll(0, {usage("111111111111", "A", 1, 0.1)});
+  poll(1, {usage("111111111111", "A", 2, 0.3)});
+  const auto answer = history({{}, {"account"}, core::Metric::kCost}, 0, 1);
+  EXPECT_THAT(answer.times, ElementsAre(kStart, kStart + kHour));
+  ASSERT_EQ(answer.lines.size(), 1U);
+  EXPECT_EQ(answer.lines[0].group.labels.at("account_id"), "111111111111");
+  EXPECT_EQ(answer.lines[0].group.currency, "USD");
+  EXPECT_THAT(answer.lines[0].values, ElementsAre(0.1, 0.3));
+  EXPECT_TRUE(answer.completeness.gaps.empty());
+  EXPECT_EQ(answer.completeness.newest, kStart + kHour);
+}
+
+TEST_F(HistoryTest, AValueHoldsForTwiceTheIntervalAndIsThenUnknown) {
+  poll(0, {usage("111111111111", "A", 1, 1)});
+  const auto answer = history({}, 0, 4, kHour);
+  ASSERT_EQ(answer.lines.size(), 1U);
+  EXPECT_THAT(answer.lines[0].values, ElementsAre(1.0, 1.0, 1.0, std::nullopt, std::nullopt));
+  ASSERT_EQ(answer.completeness.gaps.size(), 1U);
+  EXPECT_EQ(answer.completeness.gaps[0].reason, "not polled");
+}
+
+TEST_F(HistoryTest, AGapSaysWhy) {
+  poll(0, {usage("111111111111", "A", 1, 1)});
+  for (int hour = 1; hour <= 5; ++hour) fail(hour, Outcome::kDenied);
+  poll(6, {usage("111111111111", "A", 1, 1)});
+  const auto answer = history({}, 0, 6, kHour);
+  ASSERT_EQ(answer.completeness.gaps.size(), 1U);
+  EXPECT_EQ(answer.completeness.gaps[0].reason, "denied");
+  EXPECT_EQ(answer.completeness.good, 2);
+  EXPECT_EQ(answer.completeness.expected, 7);
+}
+
+TEST_F(HistoryTest, ASumIsUnknownWhereAPartIs) {
+  poll(0, {usage("111111111111", "A", 1, 10)}, "eu-west-1");
+  poll(0, {usage("111111111111", "A", 1, 5)}, "us-east-1");
+  poll(3, {usage("111111111111", "A", 1, 10)}, "eu-west-1");  // us-east-1 is in a gap
+  const auto sum = history({}, 0, 3, 3 * kHour);
+  ASSERT_EQ(sum.lines.size(), 1U);
+  EXPECT_THAT(sum.lines[0].values, ElementsAre(15.0, std::nullopt));
+  const auto by_region = history({{}, {"region"}, core::Metric::kCost}, 0, 3, 3 * kHour);
+  ASSERT_EQ(by_region.lines.size(), 2U);
+  EXPECT_THAT(by_region.lines[0].values, ElementsAre(10.0, 10.0));
+  EXPECT_THAT(by_region.lines[1].values, ElementsAre(5.0, std::nullopt));
+}
+
+TEST_F(HistoryTest, ANumberThatAwsLeftOutMakesTheSumUnknownAndIsCounted) {
+  poll(0, {usage("111111111111", "A", 1, std::nullopt), usage("222222222222", "A", 1, 1)});
+  const auto answer = history({}, 0, 0, kHour);
+  ASSERT_EQ(answer.lines.size(), 1U);
+  EXPECT_THAT(answer.lines[0].values, ElementsAre(std::nullopt));
+  EXPECT_EQ(answer.completeness.unknown_values, 1);
+}
+
+TEST_F(HistoryTest, WhatTwoTargetsSeeCountsOnce) {
+  poll(0, {usage("111111111111", "A", 1, 10)}, "eu-west-1", "a");
+  poll(0, {usage("111111111111", "A", 1, 10), usage("222222222222", "A", 1, 1)}, "eu-west-1", "b");
+  EXPECT_THAT(history({}, 0, 0, kHour).lines.at(0).values, ElementsAre(11.0));
+  EXPECT_EQ(History(reader()).latest({}, kStart).rows.size(), 2U);
+}
+
+TEST_F(HistoryTest, CurrenciesAndUnitsAreNeverAdded) {
+  core::UsageTotal euro = usage("111111111111", "EC2_INSTANCE_HOURS", 1, 7);
+  euro.currency = "EUR";
+  poll(0, {usage("111111111111", "EC2_INSTANCE_HOURS", 2, 3),
+           usage("111111111111", "ECR_RESCAN", 5, 3), euro});
+  const auto cost = history({}, 0, 0, kHour);
+  ASSERT_EQ(cost.lines.size(), 2U);
+  EXPECT_EQ(cost.lines[0].group.currency, "EUR");
+  EXPECT_THAT(cost.lines[1].values, ElementsAre(6.0));
+  EXPECT_THROW(history({{}, {}, core::Metric::kTotal}, 0, 0, kHour), core::Error);
+  const auto total = history({{}, {"type"}, core::Metric::kTotal}, 0, 0, kHour);
+  ASSERT_EQ(total.lines.size(), 2U);
+  EXPECT_EQ(total.lines[1].group.unit, core::Unit::kScans);
+  EXPECT_THAT(total.lines[1].values, ElementsAre(5.0));
+}
+
+TEST_F(HistoryTest, FiltersByEverything) {
+  store_.set_accounts({{"111111111111", {"A", {{"team", "red"}}}}});
+  core::UsageTotal azure = usage("222222222222", "B", 1, 2);
+  azure.provider = "AZURE";
+  poll(0, {usage("111111111111", "A", 1, 1), azure}, "eu-west-1", "one");
+  poll(0, {usage("111111111111", "A", 1, 4)}, "us-east-1", "two");
+  const auto sum = [&](const Filter& filter) {
+    const auto answer = history({filter, {}, core::Metric::kCost}, 0, 0, kHour);
+    return answer.lines.empty() ? std::nullopt : answer.lines[0].values[0];
+  };
+  Filter f;
+  f.accounts = {"111111111111"};
+  EXPECT_EQ(sum(f), 5);
+  f.regions = {"us-east-1", "us-west-2"};
+  EXPECT_EQ(sum(f), 4);
+  f = {};
+  f.types = {"B"};
+  EXPECT_EQ(sum(f), 2);
+  f = {};
+  f.providers = {"AZURE"};
+  EXPECT_EQ(sum(f), 2);
+  f = {};
+  f.targets = {"two"};
+  EXPECT_EQ(sum(f), 4);
+  f = {};
+  f.tags["team"] = {"red"};
+  EXPECT_EQ(sum(f), 5);
+  f.tags["team"] = {"blue"};
+  EXPECT_FALSE(sum(f));
+  const auto by_team = history({{}, {"tag.team"}, core::Metric::kCost}, 0, 0, kHour);
+  ASSERT_EQ(by_team.lines.size(), 2U);
+  EXPECT_EQ(by_team.lines[0].group.labels.at("tag.team"), "");
+}
+
+TEST_F(HistoryTest, DeltasTellNewGoneChangedAndUnknown) {
+  poll(0, {usage("111111111111", "A", 1, 10), usage("222222222222", "A", 1, 5),
+           usage("444444444444", "A", 1, std::nullopt)});
+  poll(1, {usage("111111111111", "A", 1, 14), usage("333333333333", "A", 1, 1),
+           usage("444444444444", "A", 1, 3)});
+  const auto answer = deltas({{}, {"account"}, core::Metric::kCost}, 0, 1);
+  ASSERT_EQ(answer.rows.size(), 4U);
+  const auto row = [&](std::size_t i) { return answer.rows[i].group.labels.at("account_id"); };
+  EXPECT_EQ(row(0), "222222222222");  // -5
+  EXPECT_EQ(answer.rows[0].delta.status, DeltaStatus::kGone);
+  EXPECT_EQ(row(1), "111111111111");  // +4
+  EXPECT_EQ(answer.rows[1].delta.percent, 40);
+  EXPECT_EQ(row(2), "333333333333");
+  EXPECT_EQ(answer.rows[2].delta.status, DeltaStatus::kNew);
+  EXPECT_EQ(answer.rows[2].delta.change, 1);
+  EXPECT_EQ(row(3), "444444444444");
+  EXPECT_EQ(answer.rows[3].delta.status, DeltaStatus::kUnknown);
+  EXPECT_FALSE(answer.rows[3].delta.change);
+}
+
+TEST_F(HistoryTest, ARegionAskedForTheFirstTimeIsNoIncrease) {
+  poll(0, {usage("111111111111", "A", 1, 10)}, "eu-west-1");
+  poll(1, {usage("111111111111", "A", 1, 10)}, "eu-west-1");
+  poll(1, {usage("111111111111", "A", 1, 99)}, "us-east-1");
+  const auto answer = deltas({{}, {"account"}, core::Metric::kCost}, 0, 1);
+  ASSERT_EQ(answer.rows.size(), 1U);
+  EXPECT_FALSE(answer.rows[0].delta.change);
+}
+
+TEST_F(HistoryTest, AStoppedDaemonMakesValuesUnknownNotGone) {
+  poll(0, {usage("111111111111", "A", 1, 10)});
+  const auto answer = deltas({}, 0, 5);
+  ASSERT_EQ(answer.rows.size(), 1U);
+  EXPECT_EQ(answer.rows[0].delta.status, DeltaStatus::kUnknown);
+}
+
+TEST_F(HistoryTest, ATargetThatWasRemovedIsNeitherAGapNorPartOfASum) {
+  core::Target kept;
+  kept.name = "t";
+  kept.regions = {"eu-west-1"};
+  poll(0, {usage("111111111111", "A", 1, 10)}, "eu-west-1");
+  poll(0, {usage("111111111111", "A", 1, 5)}, "us-east-1");
+  store_.set_targets({kept}, kStart + 2 * kHour);
+  poll(3, {usage("111111111111", "A", 1, 10)}, "eu-west-1");
+  const auto answer = history({}, 0, 3, 3 * kHour);
+  EXPECT_THAT(answer.lines.at(0).values, ElementsAre(15.0, 10.0));
+  EXPECT_EQ(History(reader()).latest({}, kStart + 3 * kHour).rows.size(), 1U);
+  EXPECT_TRUE(reader().scopes().at(1).removed);
+  kept.regions = {"eu-west-1", "us-east-1"};
+  store_.set_targets({kept}, kStart + 3 * kHour);
+  EXPECT_FALSE(reader().scopes().at(1).removed);
+  const auto again = history({}, 3, 3, kHour);
+  EXPECT_THAT(again.lines.at(0).values, ElementsAre(std::nullopt));
+  EXPECT_EQ(again.completeness.gaps.size(), 0U);
+}
+
+TEST_F(HistoryTest, LatestShowsWhatWasSeenLastHoweverOldAndSaysSo) {
+  poll(0, {usage("111111111111", "A", 1, 10)});
+  const auto fresh = History(reader()).latest({}, kStart + 2 * kHour);
+  ASSERT_EQ(fresh.rows.size(), 1U);
+  EXPECT_FALSE(fresh.rows[0].stale);
+  const auto old = History(reader()).latest({}, kStart + 2 * kHour + core::Seconds{1});
+  ASSERT_EQ(old.rows.size(), 1U);
+  EXPECT_TRUE(old.rows[0].stale);
+  EXPECT_EQ(old.rows[0].taken_at, kStart);
+}
+
+TEST_F(HistoryTest, RangesHaveLimits) {
+  poll(0, {usage("111111111111", "A", 1, 10)});
+  EXPECT_THROW(history({}, 1, 0, kHour), core::Error);
+  EXPECT_NO_THROW(history({}, 0, 0, kHour));
+  EXPECT_NO_THROW(history({}, 0, 10999, kHour));
+  EXPECT_THROW(history({}, 0, 11000, kHour), core::Error);
+  EXPECT_THROW(history({}, 0, 1, core::Seconds{0}), core::Error);
+  EXPECT_THROW(label_of("colour"), core::Error);
+  EXPECT_LE(history({}, 0, 90 * 24).times.size(), 500U);
+}
+
+}  // namespace
+}  // namespace usaged::store

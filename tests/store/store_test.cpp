@@ -1,0 +1,328 @@
+#include "store/store.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.h"
+#include "store/reader.h"
+#include "support/temp_folder.h"
+#include "support/usage.h"
+
+namespace usaged::store {
+namespace {
+
+using core::Error;
+using core::ErrorCode;
+using core::kHour;
+using core::Outcome;
+using support::usage;
+using ::testing::HasSubstr;
+
+const core::Time kStart = core::from_unix(1772366400);
+
+class StoreTest : public ::testing::Test {
+ protected:
+  // One poll of "t" in eu-west-1 with these totals.
+  std::int64_t poll(Store& store, int hour, const std::vector<core::UsageTotal>& totals) {
+    const core::Time t = kStart + hour * kHour;
+    const auto id = store.begin_poll("t", "eu-west-1", t, kHour, t);
+    store.finish_poll(id, {totals, {}}, {t + core::Seconds{2}, Outcome::kOk, 1, 1, "", "req"});
+    return id;
+  }
+
+  std::int64_t count(const std::string& query) {
+    SQLite::Database db(path_);
+    return db.execAndGet(query).getInt64();
+  }
+
+  std::string error_on_open() {
+    try {
+      const Store store(path_);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "no error";
+  }
+
+  support::TempFolder folder_;
+  std::string path_ = folder_.path("u.db");
+};
+
+TEST_F(StoreTest, KeepsTheDoublesAsTheyCameAndNullForWhatDidNotCome) {
+  {
+    Store store(path_);
+    poll(store, 0,
+         {usage("111111111111", "EC2_INSTANCE_HOURS", 0.1 + 0.2, 1.0 / 3),
+          usage("111111111111", "ECR_RESCAN", std::nullopt, std::nullopt)});
+  }
+  SQLite::Database db(path_);
+  SQLite::Statement row(db, "SELECT total, cost FROM sample ORDER BY series_id");
+  ASSERT_TRUE(row.executeStep());
+  EXPECT_EQ(row.getColumn(0).getDouble(), 0.1 + 0.2);
+  EXPECT_EQ(row.getColumn(1).getDouble(), 1.0 / 3);
+  ASSERT_TRUE(row.executeStep());
+  EXPECT_TRUE(row.isColumnNull(0));
+  EXPECT_TRUE(row.isColumnNull(1));
+}
+
+TEST_F(StoreTest, ASnapshotThatFailsLeavesNothingButItsRunningPoll) {
+  Store store(path_);
+  const auto id = store.begin_poll("t", "eu-west-1", kStart, kHour, kStart);
+  const auto same = usage("111111111111", "EC2_INSTANCE_HOURS", 1, 1);
+  // The same series twice breaks the table's key in the middle of the transaction.
+  EXPECT_THROW(store.finish_poll(id, {{usage("222222222222", "X", 1, 1), same, same}, {}}, {}),
+               Error);
+  EXPECT_EQ(count("SELECT count(*) FROM sample"), 0);
+  EXPECT_EQ(count("SELECT count(*) FROM series"), 0);
+  EXPECT_EQ(count("SELECT count(*) FROM poll WHERE outcome = 'running'"), 1);
+  // The series that were rolled back are made again.
+  store.finish_poll(id, {{same}, {}}, {kStart, Outcome::kOk, 1, 1, "", ""});
+  EXPECT_EQ(count("SELECT count(*) FROM sample JOIN series ON id = series_id"), 1);
+}
+
+TEST_F(StoreTest, APollEndsOnce) {
+  Store store(path_);
+  const auto id = poll(store, 0, {});
+  EXPECT_THROW(store.fail_poll(id, {kStart, Outcome::kTimeout, 1, 0, "late", ""}), Error);
+  EXPECT_EQ(count("SELECT count(*) FROM poll WHERE outcome = 'ok'"), 1);
+}
+
+TEST_F(StoreTest, ASeriesThatGoesHasOneRowThatSaysSo) {
+  Store store(path_);
+  const auto stays = usage("111111111111", "A", 1, 1);
+  poll(store, 0, {stays, usage("222222222222", "A", 1, 1)});
+  poll(store, 1, {stays});
+  poll(store, 2, {stays});
+  EXPECT_EQ(count("SELECT count(*) FROM sample WHERE gone = 1"), 1);
+  EXPECT_EQ(count("SELECT count(*) FROM sample WHERE gone = 1 AND total IS NULL AND poll_id = 2"),
+            1);
+}
+
+TEST_F(StoreTest, RemembersTheLastAttemptAndHowManyFailed) {
+  Store store(path_);
+  EXPECT_FALSE(store.last_attempt("t", "eu-west-1"));
+  poll(store, 0, {});
+  for (int hour = 1; hour <= 3; ++hour) {
+    const core::Time t = kStart + hour * kHour;
+    const auto id = store.begin_poll("t", "eu-west-1", t, kHour, t);
+    store.fail_poll(id, {t + core::Seconds{9}, Outcome::kThrottled, 3, 0, "slow down", "r"});
+  }
+  const auto last = store.last_attempt("t", "eu-west-1");
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->outcome, Outcome::kThrottled);
+  EXPECT_EQ(last->failures, 3);
+  EXPECT_EQ(last->slot, kStart + 3 * kHour);
+  EXPECT_EQ(last->finished, kStart + 3 * kHour + core::Seconds{9});
+  EXPECT_FALSE(store.last_attempt("t", "eu-west-2"));
+  poll(store, 4, {});
+  EXPECT_EQ(store.last_attempt("t", "eu-west-1")->failures, 0);
+}
+
+TEST_F(StoreTest, ARestartMarksRunningPollsAsInterrupted) {
+  {
+    Store store(path_);
+    store.begin_poll("t", "eu-west-1", kStart, kHour, kStart);
+  }
+  Store store(path_);
+  EXPECT_EQ(store.recover(kStart + kHour), 1);
+  EXPECT_EQ(store.last_attempt("t", "eu-west-1")->outcome, Outcome::kInterrupted);
+  EXPECT_EQ(store.recover(kStart + kHour), 0);
+}
+
+TEST_F(StoreTest, MissingAccountsComeAndGo) {
+  Store store(path_);
+  const auto with_missing = [&](int hour, const std::vector<std::string>& missing) {
+    const core::Time t = kStart + hour * kHour;
+    const auto id = store.begin_poll("t", "eu-west-1", t, kHour, t);
+    store.finish_poll(id, {{}, missing}, {t, Outcome::kOk, 1, 1, "", ""});
+  };
+  with_missing(0, {"111111111111", "222222222222"});
+  with_missing(1, {"222222222222"});
+  Reader reader(path_);
+  const auto accounts = reader.accounts();
+  ASSERT_EQ(accounts.size(), 1U);
+  EXPECT_EQ(accounts[0].id, "222222222222");
+  EXPECT_EQ(accounts[0].missing.at(0).since, kStart);
+}
+
+TEST_F(StoreTest, SecondWriterIsRefused) {
+  const Store store(path_);
+  EXPECT_THAT(error_on_open(), HasSubstr("another inspector-usaged is writing"));
+}
+
+TEST_F(StoreTest, AReaderCanNotWrite) {
+  const Store store(path_);
+  Reader reader(path_);
+  EXPECT_ANY_THROW(reader.db().exec("DELETE FROM poll"));
+}
+
+TEST_F(StoreTest, DatabasesOfOthersAreRefusedAndLeftAsTheyAre) {
+  {
+    SQLite::Database other(path_, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    other.exec("CREATE TABLE theirs (x)");
+  }
+  EXPECT_THAT(error_on_open(), HasSubstr("another program"));
+  EXPECT_EQ(count("SELECT count(*) FROM sqlite_schema"), 1);
+}
+
+TEST_F(StoreTest, NewerSchemasAreRefused) {
+  { const Store store(path_); }
+  {
+    SQLite::Database db(path_, SQLite::OPEN_READWRITE);
+    db.exec("INSERT INTO migration (version, name, checksum) VALUES (999, 'x', 'y')");
+  }
+  EXPECT_THAT(error_on_open(), HasSubstr("newer version"));
+}
+
+TEST_F(StoreTest, AMigrationThatWasEditedIsRefused) {
+  { const Store store(path_); }
+  {
+    SQLite::Database db(path_, SQLite::OPEN_READWRITE);
+    db.exec("UPDATE migration SET checksum = 'other'");
+  }
+  EXPECT_THAT(error_on_open(), HasSubstr("is not the one of this program"));
+}
+
+TEST_F(StoreTest, EmptyAndDamagedFilesAreRefused) {
+  std::ofstream(path_).flush();
+  EXPECT_THAT(error_on_open(), HasSubstr("the file is empty"));
+  std::ofstream(path_) << "this is not a database, it is a text, and rather a long one at that";
+  EXPECT_THAT(error_on_open(), HasSubstr("not a database"));
+}
+
+TEST_F(StoreTest, ADatabaseThatLostItsEndIsNoticed) {
+  {
+    Store store(path_);
+    poll(store, 0, {});
+  }
+  std::filesystem::copy_file(path_, folder_.path("old.db"));
+  {
+    Store store(path_);
+    poll(store, 1, {});
+  }
+  std::filesystem::remove(path_);
+  std::filesystem::rename(folder_.path("old.db"), path_);
+  EXPECT_THAT(error_on_open(), HasSubstr("the end is lost"));
+}
+
+TEST_F(StoreTest, WritesAreSynchronousAndTheFileIsMarked) {
+  Store store(path_);
+  EXPECT_EQ(count("PRAGMA application_id"), kApplicationId);
+  SQLite::Database db = [&] {
+    const support::TempFolder other;
+    return open_writer(folder_.path("other.db"));
+  }();
+  EXPECT_EQ(db.execAndGet("PRAGMA synchronous").getInt(), 2);
+  EXPECT_EQ(db.execAndGet("PRAGMA journal_mode").getString(), "wal");
+}
+
+core::Alert alert() {
+  core::Alert a;
+  a.fingerprint = "f00";
+  a.rule = "r";
+  a.severity = "warning";
+  a.labels = {{"account_id", "111111111111"}};
+  a.currency = "USD";
+  a.polls = 1;
+  a.pending_since = kStart;
+  a.counted_until = kStart;
+  a.after = 5;
+  return a;
+}
+
+TEST_F(StoreTest, AlertsAndTheirMessagesAreStoredTogetherOrNotAtAll) {
+  Store store(path_);
+  Notification message;
+  message.uid = "m1";
+  message.receiver = "hook";
+  message.body = "{}";
+  store.apply({{alert(), core::AlertChange::kBegan}}, {message}, kStart);
+  core::Alert other = alert();
+  other.fingerprint = "f01";
+  // The uid is taken: nothing of this may stay.
+  EXPECT_THROW(store.apply({{other, core::AlertChange::kBegan}}, {message}, kStart), Error);
+  ASSERT_EQ(store.open_alerts().size(), 1U);
+
+  core::Alert fired = store.open_alerts()[0];
+  EXPECT_EQ(fired.labels, alert().labels);
+  EXPECT_FALSE(fired.before);
+  EXPECT_EQ(fired.after, 5);
+  fired.state = core::AlertState::kFiring;
+  fired.starts_at = kStart + kHour;
+  store.apply({{fired, core::AlertChange::kFired}}, {}, kStart + kHour);
+  Reader reader(path_);
+  EXPECT_EQ(reader.alert_events(fired.id).size(), 2U);
+  EXPECT_EQ(reader.alert(fired.id)->starts_at, kStart + kHour);
+  EXPECT_EQ(reader.alerts("firing", 0, 10).size(), 1U);
+  EXPECT_TRUE(reader.alerts("resolved", 0, 10).empty());
+
+  fired.state = core::AlertState::kResolved;
+  store.apply({{fired, core::AlertChange::kResolved}}, {}, kStart + 2 * kHour);
+  EXPECT_TRUE(store.open_alerts().empty());
+  // The same group may have a new one now.
+  store.apply({{alert(), core::AlertChange::kBegan}}, {}, kStart + 3 * kHour);
+  store.apply({{store.open_alerts().at(0), core::AlertChange::kCleared}}, {}, kStart);
+  EXPECT_TRUE(store.open_alerts().empty());
+  EXPECT_EQ(reader.alerts("", 0, 10).size(), 1U);
+}
+
+TEST_F(StoreTest, MessagesStayUntilDeliveredOrDead) {
+  Store store(path_);
+  Notification message;
+  message.receiver = "hook";
+  message.body = "body";
+  for (const char* uid : {"m1", "m2"}) {
+    message.uid = uid;
+    store.apply({}, {message}, kStart);
+  }
+  EXPECT_TRUE(store.due_notifications(kStart - core::Seconds{1}, 10).empty());
+  auto due = store.due_notifications(kStart, 10);
+  ASSERT_EQ(due.size(), 2U);
+  EXPECT_EQ(due[0].body, "body");
+  store.record_delivery(due[0].id, {DeliveryState::kPending, kStart, kStart + kHour, "HTTP 500"});
+  store.record_delivery(due[1].id, {DeliveryState::kDelivered, kStart, {}, ""});
+  EXPECT_EQ(store.next_notification(), kStart + kHour);
+  EXPECT_TRUE(store.due_notifications(kStart, 10).empty());
+  due = store.due_notifications(kStart + kHour, 10);
+  ASSERT_EQ(due.size(), 1U);
+  EXPECT_EQ(due[0].attempts, 1);
+  store.record_delivery(due[0].id, {DeliveryState::kDead, kStart, {}, "HTTP 404"});
+  EXPECT_FALSE(store.next_notification());
+  Reader reader(path_);
+  EXPECT_EQ(reader.notifications("dead", 0, 10).at(0).error, "HTTP 404");
+}
+
+TEST_F(StoreTest, AQuestionPastItsDeadlineEnds) {
+  Store store(path_);
+  Reader reader(path_);
+  reader.set_deadline(std::chrono::milliseconds{20});
+  const auto slow = [&] {
+    return guarded("count", path_, [&] {
+      return reader.db()
+          .execAndGet(
+              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1e9) "
+              "SELECT count(*) FROM n")
+          .getInt64();
+    });
+  };
+  try {
+    slow();
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnavailable);
+  }
+}
+
+TEST_F(StoreTest, TheShellsViewsShowTheNewestAndAll) {
+  Store store(path_);
+  poll(store, 0, {usage("111111111111", "A", 1, 10), usage("222222222222", "A", 2, 20)});
+  poll(store, 1, {usage("111111111111", "A", 3, 30)});
+  EXPECT_EQ(count("SELECT count(*) FROM usage_latest"), 1);
+  EXPECT_EQ(count("SELECT estimated_monthly_cost FROM usage_latest"), 30);
+  EXPECT_EQ(count("SELECT count(*) FROM usage_history WHERE gone = 0"), 3);
+}
+
+}  // namespace
+}  // namespace usaged::store
