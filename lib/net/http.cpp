@@ -1,0 +1,153 @@
+#include "net/http.h"
+
+#include <curl/curl.h>
+
+#include <mutex>
+
+#include "core/error.h"
+#include "core/text.h"
+
+namespace usaged::net {
+namespace {
+
+constexpr long kConnectTimeoutMs = 10000;
+
+struct Transfer {
+  HttpReply* reply;
+  std::size_t most;
+  const std::atomic<bool>* stop;
+  bool too_large = false;
+};
+
+std::size_t take_body(char* data, std::size_t, std::size_t size, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  if (transfer.reply->body.size() + size > transfer.most) {
+    transfer.too_large = true;
+    return 0;
+  }
+  transfer.reply->body.append(data, size);
+  return size;
+}
+
+std::size_t take_header(char* data, std::size_t, std::size_t size, void* user) {
+  auto& headers = static_cast<Transfer*>(user)->reply->headers;
+  const std::string_view line(data, size);
+  // A new status line begins the headers anew: those before belonged to a 1xx.
+  if (line.starts_with("HTTP/")) headers.clear();
+  const std::size_t colon = line.find(':');
+  if (colon != std::string_view::npos) {
+    headers.emplace(core::lower(core::trim(line.substr(0, colon))),
+                    std::string(core::trim(line.substr(colon + 1))));
+  }
+  return size;
+}
+
+int check_stop(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  const auto* stop = static_cast<Transfer*>(user)->stop;
+  return stop != nullptr && stop->load() ? 1 : 0;
+}
+
+TransportFailure failure_of(CURLcode code) {
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+      return TransportFailure::kTimeout;
+    case CURLE_ABORTED_BY_CALLBACK:
+      return TransportFailure::kStopped;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return TransportFailure::kBadUrl;
+    default:
+      return TransportFailure::kNetwork;
+  }
+}
+
+void initialize_curl() {
+  static std::once_flag once;
+  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+}
+
+}  // namespace
+
+std::string HttpReply::header(const std::string& name) const {
+  const auto found = headers.find(name);
+  return found == headers.end() ? "" : found->second;
+}
+
+struct CurlClient::Handle {
+  CURL* easy = nullptr;
+  ~Handle() { curl_easy_cleanup(easy); }
+};
+
+CurlClient::CurlClient(const std::atomic<bool>* stop, std::string user_agent)
+    : handle_(std::make_unique<Handle>()), stop_(stop), user_agent_(std::move(user_agent)) {
+  initialize_curl();
+  handle_->easy = curl_easy_init();
+  if (handle_->easy == nullptr) {
+    throw core::Error(core::ErrorCode::kInternal, "libcurl can't be initialised");
+  }
+}
+
+CurlClient::~CurlClient() = default;
+
+HttpReply CurlClient::send(const HttpRequest& request) {
+  CURL* easy = handle_->easy;
+  curl_easy_reset(easy);
+  HttpReply reply;
+  Transfer transfer{&reply, request.most_reply_bytes, stop_};
+  std::string error(CURL_ERROR_SIZE, '\0');
+
+  curl_slist* list = nullptr;
+  for (const auto& [name, value] : request.headers) {
+    // With an empty value libcurl wants a semicolon, or it would leave the header out.
+    const std::string line = value.empty() ? name + ";" : name + ": " + value;
+    list = curl_slist_append(list, line.c_str());
+  }
+  list = curl_slist_append(list, "Expect:");
+  const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list,
+                                                                            curl_slist_free_all);
+
+  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent_.c_str());
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error.data());
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
+  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, check_stop);
+  curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &transfer);
+  if (request.method == "POST") {
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+  } else if (request.method != "GET") {
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  }
+
+  const CURLcode code = curl_easy_perform(easy);
+  if (code == CURLE_OK) {
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    reply.status = static_cast<int>(status);
+    return reply;
+  }
+  reply.failure = transfer.too_large ? TransportFailure::kTooLarge : failure_of(code);
+  reply.failure_text = transfer.too_large
+                           ? fmt::format("the reply is larger than {} bytes", transfer.most)
+                       : error.front() != '\0' ? std::string(error.c_str())
+                                               : std::string(curl_easy_strerror(code));
+  reply.body.clear();
+  reply.headers.clear();
+  return reply;
+}
+
+}  // namespace usaged::net

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace usaged::net {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;
+  Headers headers;
+  std::string body;
+  std::chrono::milliseconds timeout{30000};  // for the whole request
+  std::size_t most_reply_bytes = 32U << 20U;
+};
+
+// Why no reply came.
+enum class TransportFailure {
+  kTimeout,
+  kNetwork,   // no connection, or it broke
+  kTooLarge,  // the reply is over most_reply_bytes
+  kStopped,   // the stop flag was set
+  kBadUrl,
+};
+
+struct HttpReply {
+  std::optional<TransportFailure> failure;  // set: there is no status
+  std::string failure_text;                 // for people; never holds the URL's query
+  int status = 0;
+  std::multimap<std::string, std::string> headers;  // names in lower case
+  std::string body;
+
+  // The first value of a header, or "".
+  std::string header(const std::string& name) const;
+};
+
+// One way out of the machine. Redirects are not followed.
+class HttpClient {
+ public:
+  virtual ~HttpClient() = default;
+  virtual HttpReply send(const HttpRequest& request) = 0;
+};
+
+// HttpClient over libcurl. Keeps its connections; one for each thread.
+class CurlClient : public HttpClient {
+ public:
+  // While `*stop` is true, a request ends at once. `user_agent` goes with each.
+  CurlClient(const std::atomic<bool>* stop, std::string user_agent);
+  ~CurlClient() override;
+  CurlClient(const CurlClient&) = delete;
+  CurlClient& operator=(const CurlClient&) = delete;
+
+  HttpReply send(const HttpRequest& request) override;
+
+ private:
+  struct Handle;
+  std::unique_ptr<Handle> handle_;
+  const std::atomic<bool>* stop_;
+  std::string user_agent_;
+};
+
+}  // namespace usaged::net
