@@ -1,0 +1,87 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/time.h"
+#include "net/sigv4.h"
+#include "sim/faults.h"
+#include "sim/organization.h"
+
+namespace Poco {
+class ThreadPool;
+namespace Net {
+class HTTPServer;
+}
+}  // namespace Poco
+
+namespace usaged::sim {
+
+// A message that arrived at the simulator's webhook receiver.
+struct ReceivedWebhook {
+  std::string id;         // header webhook-id
+  std::string timestamp;  // header webhook-timestamp
+  std::string signature;  // header webhook-signature
+  std::string body;
+};
+
+struct SimulatorOptions {
+  std::string address = "127.0.0.1";
+  int port = 0;  // 0: any free one
+  OrganizationSpec organization;
+  net::sigv4::Credentials credentials{"AKIASIMULATOR", "simulator-secret", ""};
+  std::optional<std::string> reply;  // sent to every good request as it stands
+  std::vector<Fault> faults;
+  // The time of the data. May be frozen, and moved by PUT /simulator/clock.
+  std::function<core::Time()> now;
+  // The time that signatures are checked against.
+  std::function<core::Time()> signing_now;
+};
+
+// A simulated Amazon Inspector that speaks the real protocol: one address for all its regions (the
+// signature's scope says which), `POST /usage/list`, and beside it
+//   GET  /simulator/clock     the data's time;  PUT with a time as body sets it
+//   GET  /simulator/labels    spikes and bursts, ?start=&end=
+//   GET  /simulator/webhooks  what arrived at POST /webhook
+class Simulator {
+ public:
+  // Listens at once. Throws Error(kUnavailable) if the address is taken.
+  explicit Simulator(SimulatorOptions options);
+  ~Simulator();
+  Simulator(const Simulator&) = delete;
+  Simulator& operator=(const Simulator&) = delete;
+
+  int port() const;
+  std::string url() const;  // http://127.0.0.1:PORT
+
+  // From now on the data's time stands still at t.
+  void freeze(core::Time t);
+  core::Time now() const;
+
+  const Organization& organization() const { return organization_; }
+  std::vector<ReceivedWebhook> webhooks() const;
+  // Requests to /usage/list so far, good and bad.
+  std::int64_t requests() const { return requests_; }
+
+ private:
+  friend class SimulatorHandler;
+
+  SimulatorOptions options_;
+  Organization organization_;
+  FaultPlan faults_;
+  std::string token_key_;
+  mutable std::mutex mutex_;
+  std::optional<core::Time> frozen_;
+  std::vector<ReceivedWebhook> webhooks_;
+  std::atomic<std::int64_t> requests_{0};
+  std::atomic<bool> stopping_{false};
+  std::unique_ptr<Poco::ThreadPool> threads_;
+  std::unique_ptr<Poco::Net::HTTPServer> server_;
+};
+
+}  // namespace usaged::sim
