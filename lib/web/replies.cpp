@@ -1,0 +1,499 @@
+#include "web/replies.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <map>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "store/database.h"
+
+namespace usaged::web {
+namespace {
+
+using core::Error;
+using core::ErrorCode;
+using core::Time;
+
+constexpr int kMostRows = 100000;
+
+Json maybe(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+Json maybe(const std::optional<Time>& value) {
+  return value ? Json(core::format_time(*value)) : Json(nullptr);
+}
+// An empty text is one that is not known.
+Json maybe(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json reply(Json data, Json completeness = nullptr, Json next_cursor = nullptr) {
+  return {{"data", std::move(data)},
+          {"completeness", std::move(completeness)},
+          {"next_cursor", std::move(next_cursor)}};
+}
+
+Json completeness_json(const store::Completeness& completeness, Time now) {
+  Json gaps = Json::array();
+  for (const store::Gap& gap : completeness.gaps) {
+    gaps.push_back({{"target", gap.target},
+                    {"region", gap.region},
+                    {"from", core::format_time(gap.from)},
+                    {"to", core::format_time(gap.to)},
+                    {"reason", gap.reason}});
+  }
+  const auto& newest = completeness.newest;
+  return {{"complete",
+           completeness.gaps.empty() && completeness.unknown_values == 0 && completeness.good > 0},
+          {"polls_expected", completeness.expected},
+          {"polls_good", completeness.good},
+          {"gaps", gaps},
+          {"unknown_values", completeness.unknown_values},
+          {"newest", maybe(newest)},
+          {"age_seconds", newest ? Json((now - *newest).count()) : Json(nullptr)}};
+}
+
+// The text that a cursor holds; "" without one.
+std::string take_cursor(Query& query) {
+  const auto cursor = query.one("cursor");
+  if (!cursor) return "";
+  try {
+    return core::base64_decode(*cursor);
+  } catch (const Error&) {
+    throw Error(ErrorCode::kInvalid, "cursor: is not one that an answer gave");
+  }
+}
+
+std::int64_t take_id_cursor(Query& query) {
+  const std::string text = take_cursor(query);
+  if (text.empty()) return 0;
+  std::int64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc{} || end != text.data() + text.size() || id <= 0) {
+    throw Error(ErrorCode::kInvalid, "cursor: is not one that an answer gave");
+  }
+  return id;
+}
+
+Json id_cursor(std::int64_t id) { return core::base64(std::to_string(id)); }
+
+int take_limit(Asking& asking) {
+  return asking.query.number("limit", 1, kMostRows).value_or(asking.default_limit);
+}
+
+// Rows that come newest first, by id: asks for one more than wanted to know whether there are more.
+template <typename Row, typename Read, typename ToJson>
+Json by_id(Asking& asking, Read read, ToJson to_json) {
+  const int limit = take_limit(asking);
+  const std::int64_t before = take_id_cursor(asking.query);
+  asking.query.finish();
+  const std::vector<Row> rows = read(before, limit + 1);
+  Json data = Json::array();
+  Json next = nullptr;
+  for (const Row& row : rows) {
+    if (static_cast<int>(data.size()) == limit) {
+      next = id_cursor(rows[static_cast<std::size_t>(limit) - 1].id);
+      break;
+    }
+    data.push_back(to_json(row));
+  }
+  return reply(std::move(data), nullptr, std::move(next));
+}
+
+Json poll_json(const store::PollRow& row) {
+  return {{"id", row.id},
+          {"target", row.target},
+          {"region", row.region},
+          {"slot", core::format_time(row.slot)},
+          {"interval_seconds", row.interval.count()},
+          {"started", core::format_time(row.started)},
+          {"finished", maybe(row.finished)},
+          {"outcome", row.outcome},
+          {"requests", row.requests},
+          {"pages", row.pages},
+          {"accounts", row.accounts},
+          {"series", row.series},
+          {"error", maybe(row.error)},
+          {"request_id", maybe(row.request_id)}};
+}
+
+Json group_json(const store::Group& group, core::Metric metric) {
+  Json json{{"labels", group.labels}};
+  if (metric == core::Metric::kCost) {
+    json["currency"] = maybe(group.currency);
+  } else {
+    json["unit"] = core::unit_name(group.unit);
+  }
+  return json;
+}
+
+Json alert_json(const core::Alert& alert) {
+  const bool resolved = alert.state == core::AlertState::kResolved;
+  std::optional<double> change;
+  if (alert.before && alert.after) change = *alert.after - *alert.before;
+  return {{"id", alert.id},
+          {"fingerprint", alert.fingerprint},
+          {"rule", alert.rule},
+          {"severity", alert.severity},
+          {"state", core::alert_state_name(alert.state)},
+          {"labels", alert.labels},
+          {"currency", maybe(alert.currency)},
+          {"before", maybe(alert.before)},
+          {"after", maybe(alert.after)},
+          {"change", maybe(change)},
+          {"polls", alert.polls},
+          {"pending_since", core::format_time(alert.pending_since)},
+          {"starts_at", maybe(alert.starts_at)},
+          {"ends_at", resolved ? maybe(alert.ends_at) : Json(nullptr)}};
+}
+
+std::string row_key(const store::LatestRow& row) {
+  return row.account + '\n' + row.region + '\n' + row.type + '\n' + row.provider + '\n' +
+         row.currency;
+}
+
+Json latest_json(const store::LatestRow& row) {
+  return {{"account_id", row.account},
+          {"region", row.region},
+          {"usage_type", row.type},
+          {"cloud_provider", maybe(row.provider)},
+          {"total", maybe(row.total)},
+          {"unit", core::unit_name(core::unit_of(row.type))},
+          {"estimated_monthly_cost", maybe(row.cost)},
+          {"currency", maybe(row.currency)},
+          {"taken_at", core::format_time(row.taken_at)},
+          {"target", row.target},
+          {"stale", row.stale}};
+}
+
+struct LatestSum {
+  double cost = 0;
+  double total = 0;
+  bool cost_known = true;
+  bool total_known = true;
+  std::optional<core::Unit> unit;
+  bool mixed_units = false;
+  int series = 0;
+  Time oldest = Time::max();
+  bool stale = false;
+};
+
+// The rows summed up by some of their labels. Totals of several units have no sum. With `top`, the
+// dearest so many.
+Json latest_by(const std::vector<store::LatestRow>& rows, const store::Dimensions& group_by,
+               const std::map<std::string, core::Tags>& tags, std::optional<int> top) {
+  std::map<std::pair<core::Labels, std::string>, LatestSum> sums;
+  for (const store::LatestRow& row : rows) {
+    core::Labels labels;
+    for (const std::string& dimension : group_by) {
+      const std::string name = store::label_of(dimension);
+      std::string& value = labels[name];
+      if (name == "account_id") {
+        value = row.account;
+      } else if (name == "region") {
+        value = row.region;
+      } else if (name == "usage_type") {
+        value = row.type;
+      } else if (name == "cloud_provider") {
+        value = row.provider;
+      } else if (const auto found = tags.find(row.account); found != tags.end()) {
+        const auto tag = found->second.find(name.substr(4));
+        if (tag != found->second.end()) value = tag->second;
+      }
+    }
+    LatestSum& sum = sums[{labels, row.currency}];
+    const core::Unit unit = core::unit_of(row.type);
+    sum.mixed_units = sum.mixed_units || sum.unit.value_or(unit) != unit;
+    sum.unit = unit;
+    sum.cost += row.cost.value_or(0);
+    sum.total += row.total.value_or(0);
+    sum.cost_known = sum.cost_known && row.cost.has_value();
+    sum.total_known = sum.total_known && row.total.has_value();
+    ++sum.series;
+    sum.oldest = std::min(sum.oldest, row.taken_at);
+    sum.stale = sum.stale || row.stale;
+  }
+  std::vector<std::pair<std::pair<core::Labels, std::string>, LatestSum>> rows_by_cost(sums.begin(),
+                                                                                       sums.end());
+  if (top) {
+    std::ranges::stable_sort(rows_by_cost, std::ranges::greater{},
+                             [](const auto& entry) { return entry.second.cost; });
+    rows_by_cost.resize(std::min(rows_by_cost.size(), static_cast<std::size_t>(*top)));
+  }
+  Json data = Json::array();
+  for (const auto& [key, sum] : rows_by_cost) {
+    Json row = Json::object();
+    for (const auto& [name, value] : key.first) row[name] = maybe(value);
+    const bool total = sum.total_known && !sum.mixed_units;
+    row["total"] = total ? Json(sum.total) : Json(nullptr);
+    row["unit"] = sum.mixed_units ? Json(nullptr) : Json(core::unit_name(*sum.unit));
+    row["estimated_monthly_cost"] = sum.cost_known ? Json(sum.cost) : Json(nullptr);
+    row["currency"] = maybe(key.second);
+    row["series"] = sum.series;
+    row["taken_at"] = core::format_time(sum.oldest);
+    row["stale"] = sum.stale;
+    data.push_back(std::move(row));
+  }
+  return data;
+}
+
+std::uint64_t file_size(const std::string& path) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  return error ? 0 : size;
+}
+
+}  // namespace
+
+std::string to_text(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+Json status_reply(Asking asking) {
+  asking.query.finish();
+  Json targets = Json::array();
+  int failing = 0;
+  const std::vector<store::ScopeRow> scopes = asking.reader.scopes();
+  for (const store::ScopeRow& scope : scopes) {
+    const auto& good = scope.newest_good;
+    const bool overdue = !good || asking.now > good->started + 2 * good->interval;
+    const char* state = scope.removed        ? "removed"
+                        : overdue            ? "failing"
+                        : scope.failures > 0 ? "retrying"
+                                             : "ok";
+    failing += !scope.removed && overdue ? 1 : 0;
+    targets.push_back(
+        {{"target", scope.newest.target},
+         {"region", scope.newest.region},
+         {"state", state},
+         {"last_success", good ? Json(core::format_time(good->started)) : Json(nullptr)},
+         {"age_seconds", good ? Json((asking.now - good->started).count()) : Json(nullptr)},
+         {"last_attempt", core::format_time(scope.newest.started)},
+         {"last_outcome", scope.newest.outcome},
+         {"failures", scope.failures},
+         {"accounts", good ? Json(good->accounts) : Json(nullptr)},
+         {"series", good ? Json(good->series) : Json(nullptr)},
+         {"interval_seconds", scope.newest.interval.count()},
+         {"error", maybe(scope.newest.error)}});
+  }
+  std::int64_t polls = 0;
+  for (const store::OutcomeCount& count : asking.reader.outcome_counts()) polls += count.count;
+  const std::string state = scopes.empty() ? "empty" : failing > 0 ? "degraded" : "ok";
+  const std::string& path = asking.reader.path();
+  return reply(
+      {{"state", state},
+       {"version", USAGED_VERSION},
+       {"now", core::format_time(asking.now)},
+       {"database",
+        {{"path", path},
+         {"schema", store::schema_version()},
+         {"bytes", file_size(path)},
+         {"wal_bytes", file_size(path + "-wal")}}},
+       {"polls", polls},
+       {"alerts_firing", static_cast<int>(asking.reader.alerts("firing", 0, kMostRows).size())},
+       {"targets", targets}});
+}
+
+Json accounts_reply(Asking asking) {
+  const int limit = take_limit(asking);
+  const std::string after = take_cursor(asking.query);
+  const std::vector<std::string> wanted = asking.query.all("account");
+  asking.query.finish();
+  Json data = Json::array();
+  Json next = nullptr;
+  for (const store::AccountRow& row : asking.reader.accounts()) {
+    if (row.id <= after) continue;
+    if (!wanted.empty() && std::ranges::find(wanted, row.id) == wanted.end()) continue;
+    if (static_cast<int>(data.size()) == limit) {
+      next = core::base64(data.back()["account_id"].get<std::string>());
+      break;
+    }
+    Json missing = Json::array();
+    for (const store::MissingAccount& place : row.missing) {
+      missing.push_back({{"target", place.target},
+                         {"region", place.region},
+                         {"since", core::format_time(place.since)}});
+    }
+    data.push_back({{"account_id", row.id},
+                    {"name", maybe(row.known.name)},
+                    {"tags", row.known.tags},
+                    {"active", row.active},
+                    {"first_seen", maybe(row.first_seen)},
+                    {"missing", missing}});
+  }
+  return reply(std::move(data), nullptr, std::move(next));
+}
+
+Json polls_reply(Asking asking) {
+  const std::string target = asking.query.one("target").value_or("");
+  const std::string region = asking.query.one("region").value_or("");
+  const std::string outcome = asking.query.one("outcome").value_or("");
+  if (!outcome.empty() && !core::parse_outcome(outcome)) {
+    throw Error(ErrorCode::kInvalid, "outcome: '{}' is none", outcome);
+  }
+  return by_id<store::PollRow>(
+      asking,
+      [&](std::int64_t before, int limit) {
+        return asking.reader.polls(target, region, outcome, before, limit);
+      },
+      poll_json);
+}
+
+Json latest_reply(Asking asking) {
+  const store::Filter filter = asking.query.filter();
+  const store::Dimensions group_by = asking.query.group_by();
+  const auto top = asking.query.number("top", 1, kMostRows);
+  if (top && group_by.empty()) {
+    throw Error(ErrorCode::kInvalid, "top: needs a group_by");
+  }
+  const int limit = take_limit(asking);
+  const std::string after = take_cursor(asking.query);
+  asking.query.finish();
+  const store::LatestAnswer answer = store::History(asking.reader).latest(filter, asking.now);
+  Json completeness = completeness_json(answer.completeness, asking.now);
+  if (!group_by.empty()) {
+    std::map<std::string, core::Tags> tags;
+    for (const store::AccountRow& account : asking.reader.accounts()) {
+      tags[account.id] = account.known.tags;
+    }
+    return reply(latest_by(answer.rows, group_by, tags, top), std::move(completeness));
+  }
+  Json data = Json::array();
+  Json next = nullptr;
+  std::string last;
+  for (const store::LatestRow& row : answer.rows) {
+    std::string key = row_key(row);
+    if (key <= after) continue;
+    if (static_cast<int>(data.size()) == limit) {
+      next = core::base64(last);
+      break;
+    }
+    data.push_back(latest_json(row));
+    last = std::move(key);
+  }
+  return reply(std::move(data), std::move(completeness), std::move(next));
+}
+
+Json history_reply(Asking asking) {
+  store::Question question;
+  question.filter = asking.query.filter();
+  question.group_by = asking.query.group_by();
+  question.metric = asking.query.metric();
+  const Time end = asking.query.time("end", asking.now).value_or(asking.now);
+  const Time start = asking.query.time("start", asking.now).value_or(end - 30 * core::kDay);
+  const auto step = asking.query.duration("step");
+  const auto top = asking.query.number("top", 1, kMostRows);
+  asking.query.finish();
+  store::HistoryAnswer answer =
+      store::History(asking.reader).history(question, start, end, step, asking.now);
+  if (top && answer.lines.size() > static_cast<std::size_t>(*top)) {
+    const auto newest = [](const store::HistoryLine& line) {
+      for (auto value = line.values.rbegin(); value != line.values.rend(); ++value) {
+        if (*value) return **value;
+      }
+      return 0.0;
+    };
+    std::ranges::stable_sort(answer.lines, std::ranges::greater{}, newest);
+    answer.lines.resize(static_cast<std::size_t>(*top));
+  }
+  Json data = Json::array();
+  for (const store::HistoryLine& line : answer.lines) {
+    Json points = Json::array();
+    for (std::size_t i = 0; i < answer.times.size(); ++i) {
+      points.push_back(Json::array({core::unix_seconds(answer.times[i]), maybe(line.values[i])}));
+    }
+    Json entry = group_json(line.group, question.metric);
+    entry["points"] = std::move(points);
+    data.push_back(std::move(entry));
+  }
+  return reply(std::move(data), completeness_json(answer.completeness, asking.now));
+}
+
+Json deltas_reply(Asking asking) {
+  store::Question question;
+  question.filter = asking.query.filter();
+  question.group_by = asking.query.group_by();
+  question.metric = asking.query.metric();
+  const Time end = asking.query.time("end", asking.now).value_or(asking.now);
+  const auto window = asking.query.duration("window");
+  const auto given_start = asking.query.time("start", asking.now);
+  if (window && given_start) {
+    throw Error(ErrorCode::kInvalid, "window: give either a window or a start");
+  }
+  const Time start = given_start.value_or(end - window.value_or(core::kDay));
+  const int top = asking.query.number("top", 1, kMostRows).value_or(asking.default_limit);
+  asking.query.finish();
+  const store::DeltaAnswer answer =
+      store::History(asking.reader).deltas(question, start, end, asking.now);
+  Json data = Json::array();
+  for (const store::DeltaRow& row : answer.rows) {
+    if (static_cast<int>(data.size()) == top) break;
+    Json entry = group_json(row.group, question.metric);
+    entry["before"] = maybe(row.delta.before);
+    entry["after"] = maybe(row.delta.after);
+    entry["change"] = maybe(row.delta.change);
+    entry["percent"] = maybe(row.delta.percent);
+    entry["status"] = core::delta_status_name(row.delta.status);
+    data.push_back(std::move(entry));
+  }
+  Json result = reply(std::move(data), completeness_json(answer.completeness, asking.now));
+  result["start"] = core::format_time(answer.start);
+  result["end"] = core::format_time(answer.end);
+  result["groups"] = answer.rows.size();
+  return result;
+}
+
+Json alerts_reply(Asking asking) {
+  const std::string state = asking.query.one("state").value_or("");
+  if (!state.empty() && !core::parse_alert_state(state)) {
+    throw Error(ErrorCode::kInvalid,
+                "state: '{}' is not allowed; allowed: pending, firing, resolved", state);
+  }
+  return by_id<core::Alert>(
+      asking,
+      [&](std::int64_t before, int limit) { return asking.reader.alerts(state, before, limit); },
+      alert_json);
+}
+
+Json alert_reply(Asking asking, const std::string& id) {
+  asking.query.finish();
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), number);
+  const bool good = error == std::errc{} && end == id.data() + id.size();
+  const auto alert = good ? asking.reader.alert(number) : std::nullopt;
+  if (!alert) throw Error(ErrorCode::kNotFound, "there is no alert {}", id);
+  Json data = alert_json(*alert);
+  data["events"] = Json::array();
+  for (const store::AlertEventRow& event : asking.reader.alert_events(number)) {
+    data["events"].push_back({{"at", core::format_time(event.at)},
+                              {"change", event.change},
+                              {"before", maybe(event.before)},
+                              {"after", maybe(event.after)}});
+  }
+  return reply(std::move(data));
+}
+
+Json notifications_reply(Asking asking) {
+  const std::string state = asking.query.one("state").value_or("");
+  if (!state.empty() && state != "pending" && state != "delivered" && state != "dead") {
+    throw Error(ErrorCode::kInvalid,
+                "state: '{}' is not allowed; allowed: pending, delivered, dead", state);
+  }
+  return by_id<store::NotificationRow>(
+      asking,
+      [&](std::int64_t before, int limit) {
+        return asking.reader.notifications(state, before, limit);
+      },
+      [](const store::NotificationRow& row) -> Json {
+        return {{"id", row.id},
+                {"uid", row.uid},
+                {"receiver", row.receiver},
+                {"created", core::format_time(row.created)},
+                {"state", row.state},
+                {"attempts", row.attempts},
+                {"next_attempt",
+                 row.finished ? Json(nullptr) : Json(core::format_time(row.next_attempt))},
+                {"finished", maybe(row.finished)},
+                {"error", maybe(row.error)}};
+      });
+}
+
+}  // namespace usaged::web

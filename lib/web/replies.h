@@ -1,0 +1,41 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/time.h"
+#include "store/history.h"
+#include "store/reader.h"
+#include "web/query.h"
+
+// What the API answers, and the command line prints: one function a question.
+namespace usaged::web {
+
+using Json = nlohmann::ordered_json;
+
+// Who asks, and when.
+struct Asking {
+  store::Reader& reader;
+  Query& query;
+  core::Time now;
+  // How many rows an answer has if the query doesn't say; the rest is behind `next_cursor`.
+  int default_limit = 1000;
+};
+
+// Each returns {"data": ..., "completeness": ..., "next_cursor": ...} and throws Error(kInvalid)
+// for parameters that make no sense. Times are RFC 3339 but for the points of a history, which are
+// [Unix seconds, value]. A number that nobody knows is null.
+Json status_reply(Asking asking);
+Json accounts_reply(Asking asking);
+Json polls_reply(Asking asking);
+Json latest_reply(Asking asking);
+Json history_reply(Asking asking);
+Json deltas_reply(Asking asking);
+Json alerts_reply(Asking asking);
+Json alert_reply(Asking asking, const std::string& id);
+Json notifications_reply(Asking asking);
+
+// JSON text; bytes that are no UTF-8 are replaced.
+std::string to_text(const Json& json, int indent = -1);
+
+}  // namespace usaged::web

@@ -1,0 +1,381 @@
+#include "web/server.h"
+
+#include <Poco/Exception.h>
+#include <Poco/Net/HTTPRequestHandler.h>
+#include <Poco/Net/HTTPRequestHandlerFactory.h>
+#include <Poco/Net/HTTPServerConnection.h>
+#include <Poco/Net/HTTPServerParams.h>
+#include <Poco/Net/HTTPServerRequest.h>
+#include <Poco/Net/HTTPServerResponse.h>
+#include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/TCPServer.h>
+#include <Poco/Net/TCPServerConnectionFactory.h>
+#include <Poco/ThreadPool.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "web/routes.h"
+
+namespace usaged::web {
+namespace {
+
+using core::Error;
+using core::ErrorCode;
+using Poco::Net::HTTPResponse;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kThreads = 64;
+// From so many connections on, the one that has waited longest without a request is closed.
+constexpr std::size_t kCrowded = 48;
+constexpr int kQueued = 512;
+constexpr std::chrono::milliseconds kReaperPause{100};
+constexpr std::chrono::seconds kHeaderDeadline{15};
+constexpr std::chrono::seconds kHandlerDeadline{60};
+constexpr int kReaders = 8;
+
+// What the reaper knows of one connection.
+struct Connection {
+  Poco::Net::StreamSocket socket;
+  Clock::time_point since;  // of the last change of `handling`
+  bool handling = false;
+};
+
+// Every open connection. Closes those that take too long, and the idle ones when there are many.
+class Connections {
+ public:
+  Connections() : reaper_([this] { reap(); }) {}
+  ~Connections() {
+    close_all();
+    reaper_.join();
+  }
+  Connections(const Connections&) = delete;
+  Connections& operator=(const Connections&) = delete;
+
+  std::list<Connection>::iterator add(const Poco::Net::StreamSocket& socket) {
+    const std::lock_guard lock(mutex_);
+    connections_.push_back({socket, Clock::now(), false});
+    if (stopping_) shut_down(connections_.back());
+    return std::prev(connections_.end());
+  }
+  void remove(std::list<Connection>::iterator connection) {
+    const std::lock_guard lock(mutex_);
+    connections_.erase(connection);
+  }
+  void set_handling(std::list<Connection>::iterator connection, bool handling) {
+    const std::lock_guard lock(mutex_);
+    connection->handling = handling;
+    connection->since = Clock::now();
+  }
+  void close_all() {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (Connection& connection : connections_) shut_down(connection);
+    wake_.notify_all();
+  }
+
+ private:
+  static void shut_down(Connection& connection) {
+    try {
+      connection.socket.shutdown();
+    } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): it is closed already
+    }
+  }
+
+  void reap() {
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+      wake_.wait_for(lock, kReaperPause);
+      const auto now = Clock::now();
+      std::vector<Connection*> idle;
+      for (Connection& connection : connections_) {
+        const auto limit = connection.handling ? kHandlerDeadline : kHeaderDeadline;
+        if (now - connection.since > limit) shut_down(connection);
+        if (!connection.handling) idle.push_back(&connection);
+      }
+      if (connections_.size() <= kCrowded) continue;
+      std::ranges::sort(idle, {}, &Connection::since);
+      const std::size_t most = connections_.size() - kCrowded;
+      for (std::size_t i = 0; i < std::min(most, idle.size()); ++i) shut_down(*idle[i]);
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::list<Connection> connections_;
+  std::thread reaper_;
+};
+
+bool is_token(std::string_view name) {
+  static constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kOthers.find(c) != std::string_view::npos;
+  });
+}
+
+// The host of a Host header, without its port.
+std::string host_of(std::string_view header) {
+  const std::string text = core::lower(header);
+  if (text.starts_with('[')) return text.substr(0, text.find(']') + 1);
+  return text.substr(0, text.find(':'));
+}
+
+// Why a request must not be handled; nullopt: it may. By status and reason.
+std::optional<Response> refusal(const Poco::Net::HTTPServerRequest& request,
+                                const std::vector<std::string>& allowed_hosts) {
+  int hosts = 0;
+  int lengths = 0;
+  for (const auto& [name, value] : request) {
+    if (!is_token(name)) return problem(400, "a header's name is malformed");
+    const std::string lower = core::lower(name);
+    hosts += lower == "host" ? 1 : 0;
+    if (lower == "content-length") {
+      if (++lengths > 1) return problem(400, "there is more than one Content-Length");
+      if (value != "0") return problem(400, "a request here has no body");
+    }
+    if (lower == "transfer-encoding") return problem(400, "a request here has no body");
+    if (lower == "expect") return problem(417, "Expect is not supported");
+  }
+  if (hosts != 1) return problem(400, "there must be one Host header");
+  const std::string& method = request.getMethod();
+  if (method != "GET" && method != "HEAD") return problem(405, "only GET and HEAD are answered");
+  if (!request.getURI().starts_with('/')) return problem(400, "the target must be a path");
+  const std::string host = host_of(request.get("Host"));
+  if (std::ranges::find(allowed_hosts, host) == allowed_hosts.end()) {
+    return problem(421,
+                   "this server is not the host that the request names; add the name to "
+                   "http.allowed_hosts if it should be");
+  }
+  return std::nullopt;
+}
+
+void send(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response,
+          const Response& answer) {
+  response.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(answer.status));
+  response.setContentType(answer.content_type);
+  response.setContentLength64(static_cast<std::int64_t>(answer.body.size()));
+  response.set("Cache-Control", "no-store");
+  response.set("Content-Security-Policy",
+               "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+  response.set("Referrer-Policy", "no-referrer");
+  response.set("X-Content-Type-Options", "nosniff");
+  if (answer.status == 503) response.set("Retry-After", "1");
+  if (answer.status == 405) response.set("Allow", "GET, HEAD");
+  std::ostream& stream = response.send();
+  if (request.getMethod() != "HEAD") stream << answer.body;
+  stream.flush();
+}
+
+// Ends a connection so that its last answer arrives: closing it with bytes unread would reset it.
+void linger(Poco::Net::StreamSocket socket) {
+  constexpr int kMostReads = 16;
+  std::array<char, 4096> ignored{};
+  try {
+    socket.shutdownSend();
+    socket.setReceiveTimeout(Poco::Timespan(0, 200000));
+    for (int i = 0; i < kMostReads && socket.receiveBytes(ignored.data(), ignored.size()) > 0;
+         ++i) {
+    }
+  } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): it ends either way
+  }
+}
+
+}  // namespace
+
+struct Server::State {
+  State(ServerOptions o, ServerWorld w, const Counters& c)
+      : options(std::move(o)),
+        world(std::move(w)),
+        counters(c),
+        readers(options.database, kReaders),
+        threads("web", 4, kThreads) {}
+
+  ServerOptions options;
+  ServerWorld world;
+  const Counters& counters;
+  store::ReaderPool readers;
+  std::atomic<int> at_work{0};
+  Poco::ThreadPool threads;
+  Connections connections;
+  std::unique_ptr<Poco::Net::TCPServer> server;
+
+  Response answer_request(const Poco::Net::HTTPServerRequest& request) {
+    try {
+      const std::string& uri = request.getURI();
+      const std::size_t mark = uri.find('?');
+      const std::string path = percent_decode(uri.substr(0, mark), false);
+      std::string parameter;
+      const Route* route = find_route(path, parameter);
+      if (route == nullptr) return problem(404, "there is nothing at this address");
+      Query query(mark == std::string::npos ? "" : uri.substr(mark + 1));
+      const RouteContext context{readers,
+                                 counters,
+                                 query,
+                                 world.now(),
+                                 parameter,
+                                 request.get("Accept", "").find("text/csv") != std::string::npos,
+                                 world.not_ready()};
+      if (!route->limited) return answer(*route, context);
+      struct Count {
+        std::atomic<int>& n;
+        ~Count() { --n; }
+      };
+      const int now_at_work = ++at_work;
+      const Count count{at_work};
+      if (now_at_work > options.max_requests) {
+        return problem(503, "too many requests at a time; try again in a second");
+      }
+      return answer(*route, context);
+    } catch (const Error& e) {
+      return problem(status_of(e.code()), e.what());
+    }
+  }
+};
+
+namespace {
+
+using Place = std::list<Connection>::iterator;
+
+template <typename State>
+class Handler : public Poco::Net::HTTPRequestHandler {
+ public:
+  Handler(State& state, Place place, std::optional<Response> refused)
+      : state_(state), place_(place), refused_(std::move(refused)) {
+    state_.connections.set_handling(place_, true);
+  }
+  ~Handler() override { state_.connections.set_handling(place_, false); }
+  Handler(const Handler&) = delete;
+  Handler& operator=(const Handler&) = delete;
+
+  void handleRequest(Poco::Net::HTTPServerRequest& request,
+                     Poco::Net::HTTPServerResponse& response) override {
+    if (refused_) {
+      response.setKeepAlive(false);
+      send(request, response, *refused_);
+      linger(place_->socket);
+    } else {
+      send(request, response, state_.answer_request(request));
+    }
+  }
+
+ private:
+  State& state_;
+  Place place_;
+  std::optional<Response> refused_;
+};
+
+// One for each connection, so that a handler knows whose it is. It runs before Poco reads a body or
+// answers an Expect.
+template <typename State>
+class HandlerFactory : public Poco::Net::HTTPRequestHandlerFactory {
+ public:
+  HandlerFactory(State& state, Place place) : state_(state), place_(place) {}
+  Poco::Net::HTTPRequestHandler* createRequestHandler(
+      const Poco::Net::HTTPServerRequest& request) override {
+    auto refused = refusal(request, state_.options.allowed_hosts);
+    // Any status but 200 keeps Poco from sending "100 Continue".
+    if (refused) {
+      request.response().setStatus(static_cast<HTTPResponse::HTTPStatus>(refused->status));
+    }
+    return new Handler<State>(state_, place_, std::move(refused));  // Poco deletes it
+  }
+
+ private:
+  State& state_;
+  Place place_;
+};
+
+template <typename State>
+class TrackedConnection : public Poco::Net::TCPServerConnection {
+ public:
+  TrackedConnection(const Poco::Net::StreamSocket& socket, Poco::Net::HTTPServerParams::Ptr params,
+                    State& state)
+      : TCPServerConnection(socket), params_(std::move(params)), state_(state) {}
+
+  void run() override {
+    struct Entry {
+      Connections& all;
+      Place place;
+      ~Entry() { all.remove(place); }
+    };
+    const Entry entry{state_.connections, state_.connections.add(socket())};
+    Poco::Net::HTTPServerConnection(socket(), params_,
+                                    new HandlerFactory<State>(state_, entry.place))
+        .run();
+  }
+
+ private:
+  Poco::Net::HTTPServerParams::Ptr params_;
+  State& state_;
+};
+
+template <typename State>
+class ConnectionFactory : public Poco::Net::TCPServerConnectionFactory {
+ public:
+  ConnectionFactory(State& state, Poco::Net::HTTPServerParams::Ptr params)
+      : state_(state), params_(std::move(params)) {}
+  Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
+    return new TrackedConnection<State>(socket, params_, state_);  // Poco deletes it
+  }
+
+ private:
+  State& state_;
+  Poco::Net::HTTPServerParams::Ptr params_;
+};
+
+}  // namespace
+
+Server::Server(ServerOptions options, ServerWorld world, const Counters& counters)
+    : state_(std::make_unique<State>(std::move(options), std::move(world), counters)) {
+  for (const char* host : {"localhost", "127.0.0.1", "[::1]"}) {
+    state_->options.allowed_hosts.emplace_back(host);
+  }
+  const ServerOptions& wanted = state_->options;
+  Poco::Net::HTTPServerParams::Ptr params = new Poco::Net::HTTPServerParams;
+  params->setMaxThreads(kThreads);
+  params->setMaxQueued(kQueued);
+  params->setThreadIdleTime(Poco::Timespan(1, 0));
+  params->setTimeout(Poco::Timespan(kHeaderDeadline.count(), 0));
+  params->setKeepAliveTimeout(Poco::Timespan(kHeaderDeadline.count(), 0));
+  params->setMaxKeepAliveRequests(0);
+  try {
+    const Poco::Net::ServerSocket socket(
+        Poco::Net::SocketAddress(wanted.address, static_cast<Poco::UInt16>(wanted.port)), 128);
+    state_->server = std::make_unique<Poco::Net::TCPServer>(
+        new ConnectionFactory<State>(*state_, params), state_->threads, socket, params);
+    state_->server->start();
+  } catch (const Poco::Exception& e) {
+    throw Error(ErrorCode::kUnavailable,
+                "can't listen on {}:{}: {}; is another instance running, or another program there? "
+                "(http.port)",
+                wanted.address, wanted.port, e.displayText());
+  }
+}
+
+Server::~Server() {
+  state_->server->stop();
+  state_->connections.close_all();
+  state_->threads.joinAll();
+}
+
+int Server::port() const { return state_->server->port(); }
+
+std::string Server::url() const {
+  const std::string& address = state_->options.address;
+  const bool v6 = address.find(':') != std::string::npos;
+  return fmt::format("http://{}:{}", v6 ? "[" + address + "]" : address, port());
+}
+
+}  // namespace usaged::web

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/time.h"
+#include "store/reader.h"
+#include "web/metrics.h"
+
+namespace usaged::web {
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  int port = 0;  // 0: any free one
+  // Hosts that requests may name beside localhost and the loopback addresses; in lower case.
+  std::vector<std::string> allowed_hosts;
+  int max_requests = 16;  // at work at a time; more are told 503
+  std::string database;
+};
+
+// What the server has to ask of the rest of the program.
+struct ServerWorld {
+  std::function<core::Time()> now;
+  // Why the daemon is not ready; empty: it is.
+  std::function<std::string()> not_ready;
+};
+
+// The HTTP side: listens from construction to destruction. Poco's server takes more than is safe,
+// so each request is checked before a handler or a body is touched: whatever two readers could read
+// in two ways is refused with 400 and its connection closed, no request has a body, and a header
+// that takes longer than 15 seconds ends its connection.
+class Server {
+ public:
+  // Throws Error(kUnavailable) if the address is taken.
+  Server(ServerOptions options, ServerWorld world, const Counters& counters);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  int port() const;
+  std::string url() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace usaged::web

@@ -1,0 +1,139 @@
+#include "web/table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/text.h"
+
+namespace usaged::web {
+namespace {
+
+class Builder {
+ public:
+  void begin_row() { table_.rows.emplace_back(table_.columns.size()); }
+
+  void set(const std::string& column, Json value) {
+    const auto found = std::ranges::find(table_.columns, column);
+    const auto index = static_cast<std::size_t>(found - table_.columns.begin());
+    if (found == table_.columns.end()) {
+      table_.columns.push_back(column);
+      for (auto& row : table_.rows) row.resize(table_.columns.size());
+    }
+    table_.rows.back()[index] = std::move(value);
+  }
+
+  // Every member but the points of a history.
+  void set_members(const Json& item, const std::string& prefix) {
+    for (const auto& [name, value] : item.items()) {
+      if (name == "points") continue;
+      if (value.is_object()) {
+        set_members(value, name == "labels" ? "" : prefix + name + ".");
+      } else if (value.is_array()) {
+        set(prefix + name, static_cast<std::int64_t>(value.size()));
+      } else {
+        set(prefix + name, value);
+      }
+    }
+  }
+
+  Table take() { return std::move(table_); }
+
+ private:
+  Table table_;
+};
+
+std::string cell_text(const Json& cell) {
+  if (cell.is_null()) return "";
+  return cell.is_string() ? cell.get<std::string>() : to_text(cell);
+}
+
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+}
+
+}  // namespace
+
+Table to_table(const Json& data) {
+  Builder builder;
+  const Json items = data.is_array() ? data : Json::array({data});
+  for (const Json& item : items) {
+    if (!item.contains("points")) {
+      builder.begin_row();
+      builder.set_members(item, "");
+      continue;
+    }
+    for (const Json& point : item["points"]) {
+      builder.begin_row();
+      builder.set("time", core::format_time(core::from_unix(point[0].get<std::int64_t>())));
+      builder.set_members(item, "");
+      builder.set("value", point[1]);
+    }
+  }
+  return builder.take();
+}
+
+std::string to_csv(const Table& table) {
+  const auto line = [](const std::vector<std::string>& cells) {
+    return core::join(cells, ",") + "\r\n";
+  };
+  const auto quoted = [](const Json& cell) {
+    std::string text = cell_text(cell);
+    if (!cell.is_string()) return text;
+    constexpr std::string_view kFormula = "=+-@\t\r";
+    if (!text.empty() && kFormula.find(text.front()) != std::string_view::npos) {
+      text.insert(0, 1, '\'');
+    }
+    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+    std::string result = "\"";
+    for (const char c : text) {
+      if (c == '"') result += '"';
+      result += c;
+    }
+    return result + "\"";
+  };
+  std::vector<std::string> cells(table.columns.begin(), table.columns.end());
+  std::string text = line(cells);
+  for (const auto& row : table.rows) {
+    cells.clear();
+    for (const Json& cell : row) cells.push_back(quoted(cell));
+    text += line(cells);
+  }
+  return text;
+}
+
+std::string to_columns(const Table& table) {
+  std::vector<std::size_t> widths;
+  for (const std::string& column : table.columns) widths.push_back(width(column));
+  std::vector<std::vector<std::string>> texts;
+  std::vector<bool> right(table.columns.size(), true);
+  for (const auto& row : table.rows) {
+    auto& cells = texts.emplace_back();
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      // Control characters could drive the terminal.
+      std::string text = row[i].is_null()           ? "-"
+                         : row[i].is_number_float() ? fmt::format("{:.10g}", row[i].get<double>())
+                                                    : cell_text(row[i]);
+      std::ranges::replace_if(
+          text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+      right[i] = right[i] && (row[i].is_null() || row[i].is_number());
+      widths[i] = std::max(widths[i], width(text));
+      cells.push_back(std::move(text));
+    }
+  }
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string text;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const std::string fill(widths[i] - width(cells[i]), ' ');
+      text += i == 0 ? "" : "  ";
+      text += right[i] ? fill + cells[i] : cells[i] + fill;
+    }
+    return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+  };
+  std::string text = line(table.columns);
+  for (const auto& cells : texts) text += line(cells);
+  return text;
+}
+
+}  // namespace usaged::web

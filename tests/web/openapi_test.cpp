@@ -1,0 +1,244 @@
+#include "support/openapi.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/text.h"
+#include "store/store.h"
+#include "support/temp_folder.h"
+#include "support/usage.h"
+#include "web/routes.h"
+
+namespace usaged::web {
+namespace {
+
+using support::OpenApi;
+
+const core::Time kNow = core::from_unix(1772366400);
+
+OpenApi document() {
+  return OpenApi(core::read_file(std::string(SOURCE_DIR) + "/lib/web/openapi.yaml"));
+}
+
+TEST(OpenApi, NamesEveryRouteAndNoOther) {
+  std::set<std::string> documented;
+  for (const auto& path : document().root()["paths"])
+    documented.insert(path.first.as<std::string>());
+  std::set<std::string> served;
+  for (const Route& route : routes()) served.emplace(route.path);
+  EXPECT_EQ(documented, served);
+}
+
+TEST(OpenApi, TheVersionIsThePrograms) {
+  EXPECT_EQ(document().root()["info"]["version"].as<std::string>(), PROJECT_VERSION);
+}
+
+class Replies : public ::testing::Test {
+ protected:
+  Replies() {
+    store_.set_accounts({{"111111111111", {"A", {{"team", "red"}}}}, {"999999999999", {"Z", {}}}});
+    for (int hour = 0; hour < 3; ++hour) {
+      const core::Time t = kNow + (hour - 3) * core::kHour;
+      const auto id = store_.begin_poll("t", "eu-west-1", t, core::kHour, t);
+      store_.finish_poll(id,
+                         {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 1 + hour, 1.5),
+                           support::usage("222222222222", "ECR_RESCAN", 1, std::nullopt),
+                           {"222222222222", "NEW", "", "", std::nullopt, 0.5}},
+                          {"333333333333"}},
+                         {t, core::Outcome::kOk, 1, 1, "", "request"});
+    }
+    store_.fail_poll(store_.begin_poll("t", "us-east-1", kNow, core::kHour, kNow),
+                     {kNow, core::Outcome::kDenied, 1, 0, "AccessDeniedException", ""});
+    store_.begin_poll("u", "us-east-1", kNow, core::kHour, kNow);
+    core::Alert alert;
+    alert.fingerprint = "f";
+    alert.rule = "r";
+    alert.severity = "warning";
+    alert.labels = {{"account_id", "111111111111"}};
+    alert.pending_since = alert.counted_until = kNow;
+    store::Notification message;
+    message.uid = "m";
+    message.receiver = "hook";
+    store_.apply({{alert, core::AlertChange::kBegan}}, {message}, kNow);
+  }
+
+  nlohmann::json ask(const std::string& path, const std::string& query) {
+    std::string parameter;
+    const Route* route = find_route(path, parameter);
+    Query parsed(query);
+    const Response response =
+        answer(*route, {readers_, counters_, parsed, kNow, parameter, false, ""});
+    EXPECT_EQ(response.status, 200) << path << "?" << query << ": " << response.body;
+    return nlohmann::json::parse(response.body);
+  }
+
+  support::TempFolder folder_;
+  store::Store store_{folder_.path("u.db")};
+  store::ReaderPool readers_{store_.path(), 2};
+  Counters counters_;
+};
+
+TEST_F(Replies, MatchTheirSchemas) {
+  const OpenApi api = document();
+  const std::vector<std::pair<std::string, std::string>> questions{
+      {"/api/v1/status", ""},
+      {"/api/v1/accounts", ""},
+      {"/api/v1/accounts", "limit=1"},
+      {"/api/v1/polls", ""},
+      {"/api/v1/polls", "limit=2&outcome=ok"},
+      {"/api/v1/usage/latest", ""},
+      {"/api/v1/usage/latest", "limit=1"},
+      {"/api/v1/usage/latest", "group_by=account,tag.team"},
+      {"/api/v1/usage/latest", "group_by=account,region,type,provider&top=1"},
+      {"/api/v1/usage/history", "start=now-6h"},
+      {"/api/v1/usage/history", "start=now-6h&group_by=type&metric=total&step=1h"},
+      {"/api/v1/usage/deltas", "start=now-3h&end=now-1h"},
+      {"/api/v1/usage/deltas", "window=2h&group_by=account&group_by=type&metric=total"},
+      {"/api/v1/alerts", ""},
+      {"/api/v1/alerts", "state=pending&limit=1"},
+      {"/api/v1/notifications", ""}};
+  std::set<std::string> asked;
+  for (const auto& [path, query] : questions) {
+    const nlohmann::json reply = ask(path, query);
+    EXPECT_EQ(api.check(api.schema_of(path), reply), "") << path << "?" << query;
+    EXPECT_FALSE(reply["data"].empty()) << path << "?" << query;
+    asked.insert(path);
+  }
+  EXPECT_EQ(api.check(api.schema_of("/api/v1/alerts/{id}"), ask("/api/v1/alerts/1", "")), "");
+  asked.insert("/api/v1/alerts/{id}");
+  for (const Route& route : routes()) {
+    const bool is_api = route.path.starts_with("/api/");
+    EXPECT_TRUE(!is_api || asked.contains(std::string(route.path))) << route.path;
+  }
+}
+
+TEST_F(Replies, TheSchemaCheckFindsWhatIsWrong) {
+  const OpenApi api = document();
+  nlohmann::json reply = ask("/api/v1/polls", "");
+  const auto schema = api.schema_of("/api/v1/polls");
+  reply["data"][0]["surprise"] = 1;
+  EXPECT_NE(api.check(schema, reply), "");
+  reply = ask("/api/v1/polls", "");
+  reply["data"][0].erase("outcome");
+  EXPECT_NE(api.check(schema, reply), "");
+  reply = ask("/api/v1/polls", "");
+  reply["data"][0]["requests"] = "1";
+  EXPECT_NE(api.check(schema, reply), "");
+}
+
+TEST_F(Replies, EveryDocumentedParameterIsTaken) {
+  const OpenApi api = document();
+  const std::map<std::string, std::string> values{{"account", "111111111111"},
+                                                  {"region", "eu-west-1"},
+                                                  {"type", "ECR_RESCAN"},
+                                                  {"provider", "AWS"},
+                                                  {"target", "t"},
+                                                  {"tag.NAME", "red"},
+                                                  {"group_by", "account"},
+                                                  {"metric", "cost"},
+                                                  {"limit", "1"},
+                                                  {"format", "json"},
+                                                  {"start", "now-2h"},
+                                                  {"end", "now-1h"},
+                                                  {"step", "1h"},
+                                                  {"top", "1"},
+                                                  {"window", "1h"},
+                                                  {"outcome", "ok"},
+                                                  {"state", ""}};
+  int checked = 0;
+  for (const auto& path : api.root()["paths"]) {
+    const auto name = path.first.as<std::string>();
+    const YAML::Node parameters = path.second["get"]["parameters"];
+    if (!parameters || name.ends_with("{id}")) continue;
+    for (const auto& node : parameters) {
+      const YAML::Node parameter = api.resolve(node);
+      const auto key = parameter["name"].as<std::string>();
+      if (key == "cursor") continue;
+      std::string value = values.at(key);
+      if (key == "state") value = api.resolve(parameter["schema"])["enum"][0].as<std::string>();
+      std::string query = (key == "tag.NAME" ? "tag.team" : key) + "=" + value;
+      if (key == "top" && name.ends_with("latest")) query += "&group_by=account";
+      ask(name, query);
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 30);
+}
+
+TEST_F(Replies, CursorsLeadThroughEverythingOnce) {
+  for (const auto& [path, key] :
+       std::vector<std::pair<std::string, std::string>>{{"/api/v1/accounts", "account_id"},
+                                                        {"/api/v1/polls", "id"},
+                                                        {"/api/v1/usage/latest", "usage_type"}}) {
+    std::vector<nlohmann::json> seen;
+    std::string cursor;
+    for (int page = 0; page < 20; ++page) {
+      const nlohmann::json reply =
+          ask(path, "limit=1" + (cursor.empty() ? "" : "&cursor=" + cursor));
+      for (const auto& row : reply["data"]) seen.push_back(row[key]);
+      if (reply["next_cursor"].is_null()) break;
+      cursor = reply["next_cursor"].get<std::string>();
+      // Base64 in an address.
+      for (std::size_t at = 0; (at = cursor.find('+')) != std::string::npos;) {
+        cursor.replace(at, 1, "%2B");
+      }
+    }
+    std::vector<nlohmann::json> all;
+    const nlohmann::json whole = ask(path, "");
+    for (const auto& row : whole["data"]) all.push_back(row[key]);
+    EXPECT_EQ(seen, all) << path;
+  }
+}
+
+TEST_F(Replies, UnknownNumbersAreNull) {
+  for (const auto& row : ask("/api/v1/usage/latest", "")["data"]) {
+    if (row["usage_type"] == "ECR_RESCAN") {
+      EXPECT_TRUE(row["estimated_monthly_cost"].is_null());
+    }
+    if (row["usage_type"] == "NEW") {
+      EXPECT_TRUE(row["total"].is_null());
+      EXPECT_TRUE(row["currency"].is_null());
+      EXPECT_TRUE(row["cloud_provider"].is_null());
+    }
+  }
+  EXPECT_FALSE(ask("/api/v1/usage/latest", "")["completeness"]["complete"].get<bool>());
+}
+
+struct BadQuery {
+  const char* path;
+  const char* query;
+};
+
+TEST_F(Replies, QuestionsThatMakeNoSenseAre400) {
+  for (const BadQuery& bad :
+       std::vector<BadQuery>{{"/api/v1/usage/history", "start=tomorrow"},
+                             {"/api/v1/usage/history", "start=now&end=now-1d"},
+                             {"/api/v1/usage/history", "step=0s"},
+                             {"/api/v1/usage/history", "start=0&step=1m"},
+                             {"/api/v1/usage/history", "metric=colour"},
+                             {"/api/v1/usage/history", "metric=total"},
+                             {"/api/v1/usage/history", "group_by=colour"},
+                             {"/api/v1/usage/history", "step=1h&step=2h"},
+                             {"/api/v1/usage/latest", "limit=0"},
+                             {"/api/v1/usage/latest", "limit=1x"},
+                             {"/api/v1/usage/latest", "limit=100001"},
+                             {"/api/v1/usage/latest", "cursor=!"},
+                             {"/api/v1/usage/latest", "account=1"},
+                             {"/api/v1/usage/latest", "format=xml"},
+                             {"/api/v1/usage/latest", "top=1"},
+                             {"/api/v1/usage/deltas", "window=1d&start=0"},
+                             {"/api/v1/polls", "outcome=fine"},
+                             {"/api/v1/polls", "cursor=YWJj"},
+                             {"/api/v1/alerts", "state=asleep"}}) {
+    std::string parameter;
+    Query query(bad.query);
+    const Response response = answer(*find_route(bad.path, parameter),
+                                     {readers_, counters_, query, kNow, parameter, false, ""});
+    EXPECT_EQ(response.status, 400) << bad.path << "?" << bad.query << "\n" << response.body;
+  }
+}
+
+}  // namespace
+}  // namespace usaged::web
