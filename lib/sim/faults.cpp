@@ -54,6 +54,7 @@ std::vector<Fault> parse_faults(const std::string& name, const std::string& text
       map.read("kind", fault.kind, parse_kind);
       map.read("region", fault.region);
       map.read("probability", fault.probability, 0, 1);
+      map.read("after", fault.after, 0, 1000000);
       map.read("every", fault.every, 1, 1000000);
       map.read("count", fault.count, 0, 1000000);
       map.read("retry_after", fault.retry_after,
@@ -74,7 +75,7 @@ std::vector<Fault> FaultPlan::next(const std::string& region) {
   for (std::size_t i = 0; i < faults_.size(); ++i) {
     const Fault& fault = faults_[i];
     if (!fault.region.empty() && fault.region != region) continue;
-    if (++met_[i] % fault.every != 0) continue;
+    if (++met_[i] <= fault.after || (met_[i] - fault.after) % fault.every != 0) continue;
     random_ = core::stable_hash(std::to_string(random_));
     const double chance = static_cast<double>(random_ >> 11U) * 0x1.0p-53;
     if (chance >= fault.probability) continue;

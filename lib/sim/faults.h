@@ -31,7 +31,8 @@ struct Fault {
   FaultKind kind;
   std::string region;      // empty: every one
   double probability = 1;  // of each request
-  int every = 1;           // of the requests that are meant, each n-th
+  int after = 0;           // so many of the requests that are meant pass first
+  int every = 1;           // of the others, each n-th
   int count = 0;           // so many times; 0: for ever
   std::optional<core::Seconds> retry_after;
   core::Seconds duration{30};
@@ -39,8 +40,8 @@ struct Fault {
 
 // Reads a plan: a YAML file with `faults:`, a list of maps with `kind` (throttle, server_error,
 // unavailable, denied, expired_token, hang, cut, garbage, empty, repeated_token, unknown_type,
-// null_members, straddle) and, each optional, `region`, `probability` (0 to 1), `every`, `count`,
-// `retry_after` and `duration`. Throws Error(kConfig) with all its errors.
+// null_members, straddle) and, each optional, `region`, `probability` (0 to 1), `after`, `every`,
+// `count`, `retry_after` and `duration`. Throws Error(kConfig) with all its errors.
 std::vector<Fault> parse_faults(const std::string& name, const std::string& text);
 
 // Decides for each request which faults it meets. Safe for every thread.

@@ -410,15 +410,17 @@ void Store::apply(const std::vector<AlertTransition>& transitions,
   });
 }
 
-std::vector<Notification> Store::due_notifications(Time now, int most) {
+std::vector<Notification> Store::due_notifications(const std::string& receiver, Time now,
+                                                   int most) {
   const std::lock_guard lock(mutex_);
   return guarded("read notifications", path_, [&] {
     SQLite::Statement query(db_,
                             "SELECT id, uid, receiver, created, body, attempts FROM notification "
-                            "WHERE state = 'pending' AND next_attempt <= ? "
-                            "ORDER BY next_attempt, id LIMIT ?");
-    put(query, 1, now);
-    query.bind(2, most);
+                            "WHERE state = 'pending' AND receiver = ? AND next_attempt <= ? "
+                            "ORDER BY id LIMIT ?");
+    query.bind(1, receiver);
+    put(query, 2, now);
+    query.bind(3, most);
     std::vector<Notification> due;
     while (query.executeStep()) {
       due.push_back({query.getColumn(0).getInt64(), query.getColumn(1).getString(),
@@ -429,13 +431,20 @@ std::vector<Notification> Store::due_notifications(Time now, int most) {
   });
 }
 
-std::optional<Time> Store::next_notification() {
+int Store::drop_notifications(const std::vector<std::string>& receivers, Time now) {
   const std::lock_guard lock(mutex_);
-  return guarded("read notifications", path_, [&]() -> std::optional<Time> {
-    SQLite::Statement query(db_,
-                            "SELECT min(next_attempt) FROM notification WHERE state = 'pending'");
-    if (!query.executeStep() || query.isColumnNull(0)) return std::nullopt;
-    return core::from_unix(query.getColumn(0).getInt64());
+  return guarded("give up notifications", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement update(
+        db_,
+        "UPDATE notification SET state = 'dead', finished = ?, error = 'the receiver is no longer "
+        "in the configuration' WHERE state = 'pending' AND receiver NOT IN (SELECT value FROM "
+        "json_each(?))");
+    put(update, 1, now);
+    update.bind(2, nlohmann::json(receivers).dump());
+    const int count = update.exec();
+    transaction.commit();
+    return count;
   });
 }
 

@@ -95,8 +95,11 @@ class Store {
   void apply(const std::vector<AlertTransition>& transitions,
              const std::vector<Notification>& notifications, core::Time now);
 
-  std::vector<Notification> due_notifications(core::Time now, int most);
-  std::optional<core::Time> next_notification();
+  // What has to be sent to a receiver now, oldest first.
+  std::vector<Notification> due_notifications(const std::string& receiver, core::Time now,
+                                              int most);
+  // Gives up what is meant for receivers other than these; how many.
+  int drop_notifications(const std::vector<std::string>& receivers, core::Time now);
   void record_delivery(std::int64_t notification_id, const Delivery& delivery);
 
  private:

@@ -277,21 +277,34 @@ TEST_F(StoreTest, MessagesStayUntilDeliveredOrDead) {
     message.uid = uid;
     store.apply({}, {message}, kStart);
   }
-  EXPECT_TRUE(store.due_notifications(kStart - core::Seconds{1}, 10).empty());
-  auto due = store.due_notifications(kStart, 10);
+  EXPECT_TRUE(store.due_notifications("hook", kStart - core::Seconds{1}, 10).empty());
+  auto due = store.due_notifications("hook", kStart, 10);
   ASSERT_EQ(due.size(), 2U);
   EXPECT_EQ(due[0].body, "body");
   store.record_delivery(due[0].id, {DeliveryState::kPending, kStart, kStart + kHour, "HTTP 500"});
   store.record_delivery(due[1].id, {DeliveryState::kDelivered, kStart, {}, ""});
-  EXPECT_EQ(store.next_notification(), kStart + kHour);
-  EXPECT_TRUE(store.due_notifications(kStart, 10).empty());
-  due = store.due_notifications(kStart + kHour, 10);
+  EXPECT_TRUE(store.due_notifications("other", kStart + kHour, 10).empty());
+  EXPECT_TRUE(store.due_notifications("hook", kStart, 10).empty());
+  due = store.due_notifications("hook", kStart + kHour, 10);
   ASSERT_EQ(due.size(), 1U);
   EXPECT_EQ(due[0].attempts, 1);
   store.record_delivery(due[0].id, {DeliveryState::kDead, kStart, {}, "HTTP 404"});
-  EXPECT_FALSE(store.next_notification());
+  EXPECT_TRUE(store.due_notifications("hook", kStart + 100 * kHour, 10).empty());
   Reader reader(path_);
   EXPECT_EQ(reader.notifications("dead", 0, 10).at(0).error, "HTTP 404");
+}
+
+TEST_F(StoreTest, MessagesForReceiversThatAreGoneAreGivenUp) {
+  Store store(path_);
+  Notification message;
+  for (const char* receiver : {"old", "kept"}) {
+    message.uid = message.receiver = receiver;
+    store.apply({}, {message}, kStart);
+  }
+  EXPECT_EQ(store.drop_notifications({"kept"}, kStart), 1);
+  EXPECT_EQ(store.due_notifications("kept", kStart, 10).size(), 1U);
+  Reader reader(path_);
+  EXPECT_EQ(reader.notifications("dead", 0, 10).at(0).receiver, "old");
 }
 
 TEST_F(StoreTest, AQuestionPastItsDeadlineEnds) {

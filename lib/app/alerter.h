@@ -1,0 +1,64 @@
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "app/clock.h"
+#include "core/alert.h"
+#include "core/config.h"
+#include "store/history.h"
+#include "store/store.h"
+
+namespace usaged::app {
+
+// Puts what is stored before the rules, and stores what becomes of the alerts together with the
+// messages that have to go out.
+class Alerter {
+ public:
+  struct World {
+    store::Store& store;
+    const Clock& clock;
+    Stop& stop;
+    spdlog::logger& log;
+    std::string external_url;
+    std::function<bool()> quiet;  // no poll is under way, so one evaluation serves for several
+  };
+
+  // The configuration must outlive it.
+  Alerter(const core::Config& config, World world);
+  ~Alerter();
+  Alerter(const Alerter&) = delete;
+  Alerter& operator=(const Alerter&) = delete;
+
+  // Evaluates soon after each notice(), until the stop is requested and join() has returned.
+  void start();
+  void join();
+  // There is something new in the store.
+  void notice();
+
+  // Evaluates every rule now. Throws Error(kStorage).
+  void evaluate();
+
+ private:
+  void work();
+  void evaluate(const core::Rule& rule, const std::vector<core::Alert>& open, core::Time now,
+                std::vector<store::AlertTransition>& transitions);
+  std::vector<store::Notification> messages(const std::vector<store::AlertTransition>& transitions,
+                                            core::Time now) const;
+
+  const core::Config& config_;
+  World world_;
+  store::Reader reader_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool dirty_ = false;
+  std::thread thread_;
+};
+
+}  // namespace usaged::app

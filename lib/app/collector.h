@@ -1,0 +1,114 @@
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "app/clock.h"
+#include "core/config.h"
+#include "core/schedule.h"
+#include "net/credentials.h"
+#include "net/http.h"
+#include "net/retry.h"
+#include "store/store.h"
+#include "web/metrics.h"
+
+namespace usaged::app {
+
+// How one poll went, for whoever asked for it.
+struct PollResult {
+  std::string target;
+  std::string region;
+  core::Outcome outcome = core::Outcome::kOk;
+  int accounts = 0;
+  int series = 0;
+  int requests = 0;
+  double seconds = 0;
+  std::string error;
+};
+
+// Asks AWS for each target and region when it is due, many side by side, and stores the answers.
+// One target and region is never asked twice at a time, and one that fails disturbs no other.
+class Collector {
+ public:
+  struct World {
+    store::Store& store;
+    const Clock& clock;
+    web::Counters& counters;
+    Stop& stop;
+    spdlog::logger& log;
+    net::Environment environment;
+    std::function<void()> polled;  // called after each poll, by any thread
+  };
+
+  // The configuration must outlive it. What was asked before is read from the store.
+  Collector(const core::Config& config, World world);
+  ~Collector();
+  Collector(const Collector&) = delete;
+  Collector& operator=(const Collector&) = delete;
+
+  // Polls what is due from now on, until the stop is requested and join() has returned.
+  void start();
+  void join();
+
+  // Polls everything that is due now, once; returns when all have ended.
+  std::vector<PollResult> poll_due();
+  // The same, due or not, for the named targets (all of them if none is named).
+  std::vector<PollResult> poll_now(const std::vector<std::string>& targets);
+
+  // No poll is under way.
+  bool idle() const;
+  // Every thread has shown life lately: it went round its loop, or its poll is within its limits.
+  bool alive() const;
+
+ private:
+  struct Scope {
+    const core::Target* target;
+    std::string region;
+    core::Seconds interval;
+    std::optional<core::LastAttempt> last;
+    bool busy = false;
+    bool wanted = false;  // by poll_due() or poll_now()
+    net::RetryQuota quota;
+  };
+  struct Job {
+    Scope* scope;
+    core::Due due;
+  };
+  struct Worker {
+    std::thread thread;
+    std::atomic<std::chrono::steady_clock::time_point> seen;
+  };
+
+  std::optional<Job> pick(bool live);
+  core::Time next_due_time() const;
+  void work(Worker& worker);
+  std::vector<PollResult> poll_wanted();
+  PollResult run(const Job& job);
+  PollResult poll(const Job& job);
+
+  std::unique_ptr<net::HttpClient> take_client();
+  void give_client(std::unique_ptr<net::HttpClient> client);
+
+  const core::Config& config_;
+  World world_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::unique_ptr<Scope>> scopes_;
+  std::map<const core::Target*, int> running_;
+  int busy_ = 0;
+  std::vector<std::unique_ptr<net::HttpClient>> clients_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace usaged::app

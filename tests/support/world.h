@@ -1,0 +1,74 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "app/clock.h"
+#include "app/daemon.h"
+#include "app/log.h"
+#include "core/config.h"
+#include "sim/simulator.h"
+#include "support/temp_folder.h"
+
+namespace usaged::support {
+
+// True as soon as `condition` is; false after ten seconds.
+inline bool eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 1000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  return condition();
+}
+
+// A simulated AWS, a clock, and a configuration that asks the one by the other.
+struct World {
+  explicit World(int accounts = 10, const std::string& faults = "") {
+    options.organization.accounts = accounts;
+    options.now = options.signing_now = [this] { return clock.now(); };
+    if (!faults.empty()) options.faults = sim::parse_faults("faults", faults);
+    config.database = folder.path("u.db");
+    config.http.port = 0;
+  }
+
+  void start_simulator() {
+    simulator = std::make_unique<sim::Simulator>(options);
+    options.port = simulator->port();
+    core::Target target;
+    target.name = "t";
+    target.regions = options.organization.regions;
+    target.endpoint = simulator->url();
+    if (config.targets.empty()) config.targets = {target};
+  }
+
+  app::Daemon::World daemon_world() {
+    return {clock, *stop, *log, [](const std::string& name) -> std::optional<std::string> {
+              if (name == "AWS_ACCESS_KEY_ID") return "AKIASIMULATOR";
+              if (name == "AWS_SECRET_ACCESS_KEY") return "simulator-secret";
+              return std::nullopt;
+            }};
+  }
+
+  // The daemon anew, as after a restart.
+  app::Daemon& start_daemon() {
+    daemon.reset();
+    stop = std::make_unique<app::Stop>();
+    daemon = std::make_unique<app::Daemon>(config, daemon_world());
+    return *daemon;
+  }
+
+  TempFolder folder;
+  app::ManualClock clock{core::from_unix(1772366400)};
+  std::unique_ptr<app::Stop> stop = std::make_unique<app::Stop>();
+  std::shared_ptr<spdlog::logger> log = app::quiet_logger();
+  sim::SimulatorOptions options;
+  core::Config config;
+  std::unique_ptr<sim::Simulator> simulator;
+  std::unique_ptr<app::Daemon> daemon;
+};
+
+}  // namespace usaged::support
