@@ -1,0 +1,33 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "app/clock.h"
+#include "core/config.h"
+
+namespace usaged::daemon {
+
+// What every command may need of the command line.
+struct Globals {
+  std::string config_path = "/etc/inspector-usaged.yaml";
+};
+
+// Each adds its subcommand, whose callback runs it and sets the exit code.
+void add_run(CLI::App& app, const Globals& globals, int& exit_code);
+void add_demo(CLI::App& app, int& exit_code);
+void add_simulate(CLI::App& app, int& exit_code);
+void add_check_config(CLI::App& app, const Globals& globals, int& exit_code);
+void add_poll(CLI::App& app, const Globals& globals, int& exit_code);
+// status, latest, history, deltas, accounts, polls, alerts, notifications.
+void add_questions(CLI::App& app, const Globals& globals);
+
+// Blocks the signals that end the program in every thread begun from now on, and ignores SIGPIPE.
+void block_signals();
+// Waits for one of them, or for `limit`; then requests the stop. `tick` is called every second.
+void wait_for_signal(app::Stop& stop, std::optional<core::Seconds> limit,
+                     const std::function<void()>& tick);
+
+}  // namespace usaged::daemon

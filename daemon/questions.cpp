@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <span>
+
+#include "core/error.h"
+#include "daemon/commands.h"
+#include "web/replies.h"
+#include "web/table.h"
+
+// The commands that only read: the API's questions, with its parameters as flags, on the database
+// file, with or without a daemon.
+namespace usaged::daemon {
+namespace {
+
+using core::Error;
+using core::ErrorCode;
+using web::Json;
+
+struct Flag {
+  const char* name;       // of the command line
+  const char* parameter;  // of the API; "tag" stands for tag.NAME
+  const char* help;
+  bool repeatable;
+};
+
+constexpr std::array kFilters{
+    Flag{"--account", "account", "Account id (repeatable)", true},
+    Flag{"--region", "region", "Region (repeatable)", true},
+    Flag{"--type", "type", "Usage type (repeatable)", true},
+    Flag{"--provider", "provider", "Cloud provider (repeatable)", true},
+    Flag{"--target", "target", "Target (repeatable)", true},
+    Flag{"--tag", "tag", "Accounts with this tag, as NAME=VALUE (repeatable)", true},
+};
+constexpr std::array kGroupBy{
+    Flag{"--group-by", "group_by", "account, region, type, provider or tag.NAME, with commas",
+         true},
+    Flag{"--top", "top", "Only the so many largest", false},
+};
+constexpr std::array kRange{
+    Flag{"--metric", "metric", "cost (default) or total", false},
+    Flag{"--start", "start", "RFC 3339, Unix seconds, or like now-30d", false},
+    Flag{"--end", "end", "The same; now by default", false},
+};
+constexpr std::array kStep{Flag{"--step", "step", "Duration between points, like 1h", false}};
+constexpr std::array kWindow{
+    Flag{"--window", "window", "Duration before the end, instead of a start (default 1d)", false}};
+constexpr std::array kOneAccount{Flag{"--account", "account", "Account id (repeatable)", true}};
+constexpr std::array kOutcome{
+    Flag{"--target", "target", "Target", false},
+    Flag{"--region", "region", "Region", false},
+    Flag{"--outcome", "outcome", "How they ended, like ok or throttled", false},
+};
+constexpr std::array kState{Flag{"--state", "state", "Only those in this state", false}};
+constexpr std::array kLimit{Flag{"--limit", "limit", "At most so many rows", false}};
+
+using Reply = Json (*)(web::Asking);
+
+// What one subcommand is, and was given.
+struct Given {
+  Reply reply = nullptr;
+  std::map<const Flag*, std::vector<std::string>> values;
+  std::string database;
+  std::string id;
+  bool as_json = false;
+  bool as_csv = false;
+};
+
+// Every row there is: pages are for HTTP.
+constexpr int kNoLimit = 2000000000;
+
+web::Query make_query(const Given& given) {
+  web::Query query;
+  for (const auto& [flag, values] : given.values) {
+    for (const std::string& value : values) {
+      if (std::string_view(flag->parameter) != "tag") {
+        query.add(flag->parameter, value);
+        continue;
+      }
+      const std::size_t equals = value.find('=');
+      if (equals == std::string::npos || equals == 0) {
+        throw Error(ErrorCode::kInvalid, "--tag: '{}' is not NAME=VALUE", value);
+      }
+      query.add("tag." + value.substr(0, equals), value.substr(equals + 1));
+    }
+  }
+  return query;
+}
+
+// A database may run ahead of this machine's clock: the demo's does.
+core::Time now_for(store::Reader& reader) {
+  core::Time now = app::SystemClock().now();
+  for (const store::ScopeRow& scope : reader.scopes()) now = std::max(now, scope.newest.started);
+  return now;
+}
+
+void print_status(const Json& data) {
+  fmt::print("{} as of {}: {} polls, {} alerts firing, database {} ({} bytes)\n\n",
+             data["state"].get<std::string>(), data["now"].get<std::string>(),
+             data["polls"].get<std::int64_t>(), data["alerts_firing"].get<int>(),
+             data["database"]["path"].get<std::string>(),
+             data["database"]["bytes"].get<std::int64_t>());
+  fmt::print("{}", web::to_columns(web::to_table(data["targets"])));
+}
+
+void print(const Json& reply, const Given& given) {
+  const bool is_status = given.reply == web::status_reply;
+  const Json& data = reply["data"];
+  if (given.as_json) {
+    fmt::print("{}\n", web::to_text(reply, 2));
+  } else if (given.as_csv) {
+    fmt::print("{}", web::to_csv(web::to_table(is_status ? data["targets"] : data)));
+  } else if (is_status) {
+    print_status(data);
+  } else if (data.empty()) {
+    fmt::print(stderr, "nothing found\n");
+  } else {
+    fmt::print("{}", web::to_columns(web::to_table(data)));
+  }
+  const Json& completeness = reply["completeness"];
+  if (given.as_json || completeness.is_null() || completeness["complete"].get<bool>()) return;
+  fmt::print(stderr, "incomplete: {} of {} polls good, {} gaps, {} numbers that AWS left out\n",
+             completeness["polls_good"].get<std::int64_t>(),
+             completeness["polls_expected"].get<std::int64_t>(), completeness["gaps"].size(),
+             completeness["unknown_values"].get<std::int64_t>());
+}
+
+void answer(const Globals& globals, const Given& given) {
+  if (given.as_json && given.as_csv) {
+    throw Error(ErrorCode::kInvalid, "choose one of --json and --csv");
+  }
+  store::Reader reader(given.database.empty() ? core::load_config(globals.config_path).database
+                                              : given.database);
+  web::Query query = make_query(given);
+  const web::Asking asking{reader, query, now_for(reader), kNoLimit};
+  print(given.id.empty() ? given.reply(asking) : web::alert_reply(asking, given.id), given);
+}
+
+void add(CLI::App& app, const Globals& globals, const char* name, const char* help, Reply reply,
+         std::initializer_list<std::span<const Flag>> flags) {
+  CLI::App* command = app.add_subcommand(name, help);
+  auto given = std::make_shared<Given>();
+  given->reply = reply;
+  for (const std::span<const Flag> group : flags) {
+    for (const Flag& flag : group) {
+      CLI::Option* option = command->add_option(flag.name, given->values[&flag], flag.help);
+      option->allow_extra_args(false);
+      if (!flag.repeatable) option->expected(1);
+    }
+  }
+  command->add_option("--database", given->database,
+                      "Database file, instead of the configuration's");
+  command->add_flag("--json", given->as_json, "Print JSON");
+  command->add_flag("--csv", given->as_csv, "Print CSV");
+  if (reply == web::alerts_reply) {
+    command->add_option("id", given->id, "One alert, with its events");
+  }
+  command->callback([&globals, given] { answer(globals, *given); });
+}
+
+}  // namespace
+
+void add_questions(CLI::App& app, const Globals& globals) {
+  add(app, globals, "status", "Each target and region, and how old its newest answer is",
+      web::status_reply, {});
+  add(app, globals, "latest", "Usage as last seen, or sums of it", web::latest_reply,
+      {kFilters, kGroupBy, kLimit});
+  add(app, globals, "history", "Cost or totals over time", web::history_reply,
+      {kFilters, kGroupBy, kRange, kStep});
+  add(app, globals, "deltas", "What changed, largest change first", web::deltas_reply,
+      {kFilters, kGroupBy, kRange, kWindow});
+  add(app, globals, "accounts", "Every account configured or seen", web::accounts_reply,
+      {kOneAccount, kLimit});
+  add(app, globals, "polls", "Attempts to ask AWS, newest first", web::polls_reply,
+      {kOutcome, kLimit});
+  add(app, globals, "alerts", "Alerts, newest first", web::alerts_reply, {kState, kLimit});
+  add(app, globals, "notifications", "Messages to receivers, newest first",
+      web::notifications_reply, {kState, kLimit});
+}
+
+}  // namespace usaged::daemon
