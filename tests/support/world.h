@@ -1,11 +1,8 @@
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "app/clock.h"
 #include "app/daemon.h"
@@ -13,17 +10,9 @@
 #include "core/config.h"
 #include "sim/simulator.h"
 #include "support/temp_folder.h"
+#include "support/wait.h"
 
 namespace usaged::support {
-
-// True as soon as `condition` is; false after ten seconds.
-inline bool eventually(const std::function<bool()>& condition) {
-  for (int i = 0; i < 1000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds{10});
-  }
-  return condition();
-}
 
 // A simulated AWS, a clock, and a configuration that asks the one by the other.
 struct World {

@@ -1,0 +1,76 @@
+#include <gmock/gmock.h>
+
+#include <regex>
+#include <sstream>
+
+#include "core/config.h"
+#include "core/text.h"
+
+namespace usaged::core {
+namespace {
+
+const std::string kPath = std::string(SOURCE_DIR) + "/etc/inspector-usaged.yaml";
+
+std::string transform(const std::regex& line_of_interest, std::size_t cut, bool keep_others) {
+  std::istringstream text(read_file(kPath));
+  std::string result;
+  for (std::string line; std::getline(text, line);) {
+    if (std::regex_search(line, line_of_interest)) {
+      result += line.substr(cut) + "\n";
+    } else if (keep_others) {
+      result += line + "\n";
+    }
+  }
+  return result;
+}
+
+// A key is commented out by a # at the line's beginning and an even number of spaces.
+TEST(SampleConfig, AsShippedIsTheDefaults) {
+  EXPECT_EQ(parse_config(kPath, read_file(kPath), "."), Config{});
+}
+
+TEST(SampleConfig, UncommentedIsTheDefaults) {
+  const std::string text = transform(std::regex("^#(  )*[a-z-]"), 1, true);
+  EXPECT_NE(text, read_file(kPath));
+  EXPECT_EQ(parse_config("uncommented", text, "."), Config{});
+}
+
+TEST(SampleConfig, NamesEveryKey) {
+  const std::string text = read_file(kPath);
+  // As the reader of the configuration asks for them.
+  const std::string reader = read_file(std::string(SOURCE_DIR) + "/lib/core/config.cpp");
+  const std::regex key(R"re((?:read|scalar|scalars|map|maps|require)\((?:map, )?"([a-z_]+)")re");
+  int keys = 0;
+  for (std::sregex_iterator it(reader.begin(), reader.end(), key), end; it != end; ++it) {
+    const std::string name = (*it)[1];
+    EXPECT_TRUE(std::regex_search(text, std::regex("(^|[^a-z_])" + name + ":"))) << name;
+    ++keys;
+  }
+  EXPECT_GT(keys, 40);
+}
+
+TEST(SampleConfig, ItsExamplesAreGood) {
+  // The examples begin with "# key:" and go on with an odd number of spaces.
+  std::istringstream text(read_file(kPath));
+  std::string examples;
+  bool inside = false;
+  for (std::string line; std::getline(text, line);) {
+    if (std::regex_match(line, std::regex("# (accounts|targets|receivers):"))) inside = true;
+    if (line.empty()) inside = false;
+    if (inside) examples += line.substr(2) + "\n";
+  }
+  const Config config = parse_config("examples", examples, ".");
+  ASSERT_EQ(config.targets.size(), 1U);
+  EXPECT_EQ(config.targets[0].regions.size(), 2U);
+  EXPECT_EQ(config.accounts.size(), 1U);
+  ASSERT_EQ(config.receivers.size(), 1U);
+  // The optional keys of a target show their defaults.
+  Target plain;
+  plain.name = config.targets[0].name;
+  plain.regions = config.targets[0].regions;
+  plain.interval = config.collection.interval;
+  EXPECT_EQ(config.targets[0], plain);
+}
+
+}  // namespace
+}  // namespace usaged::core
