@@ -12,7 +12,7 @@ namespace usaged::daemon {
 
 // What every command may need of the command line.
 struct Globals {
-  std::string config_path = "/etc/inspector-usaged.yaml";
+  std::string config_path = USAGED_SYSCONFDIR "/inspector-usaged.yaml";
 };
 
 // Each adds its subcommand, whose callback runs it and sets the exit code.

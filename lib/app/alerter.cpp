@@ -103,6 +103,7 @@ void Alerter::work() {
 }
 
 void Alerter::evaluate() {
+  const auto began = std::chrono::steady_clock::now();
   const Time now = world_.clock.now();
   const std::vector<core::Alert> open = world_.store.open_alerts();
   std::vector<store::AlertTransition> transitions;
@@ -121,6 +122,8 @@ void Alerter::evaluate() {
     transitions.push_back({ended, firing ? AlertChange::kResolved : AlertChange::kCleared});
   }
   world_.store.apply(transitions, messages(transitions, now), now);
+  world_.log.debug("{} rules evaluated in {:.3f} s", config_.rules.size(),
+                   std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
   for (const auto& [alert, change] : transitions) {
     if (change == AlertChange::kKept || change == AlertChange::kCounted) continue;
     world_.log.log(change == AlertChange::kFired ? spdlog::level::warn : spdlog::level::info,

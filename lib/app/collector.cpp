@@ -25,6 +25,10 @@ double random01() {
   return std::uniform_real_distribution<double>(0, 1)(engine);
 }
 
+double seconds(steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
 }  // namespace
 
 Collector::Collector(const core::Config& config, World world)
@@ -194,7 +198,7 @@ PollResult Collector::run(const Job& job) {
   }
   result.target = job.scope->target->name;
   result.region = job.scope->region;
-  result.seconds = std::chrono::duration<double>(steady_clock::now() - began).count();
+  result.seconds = seconds(steady_clock::now() - began);
   world_.counters.poll_ended(result.outcome, result.seconds);
   if (result.outcome == Outcome::kOk) {
     world_.log.info("{}/{}: {} accounts, {} series, {} requests, {:.2f} s", result.target,
@@ -233,7 +237,9 @@ PollResult Collector::poll(const Job& job) {
          [this, &target] { return net::find_credentials(target.profile, world_.environment); }},
         {config_.collection.request_timeout, config_.collection.poll_timeout, net::kMostResults},
         job.scope->quota);
+    const auto began = steady_clock::now();
     net::UsageReply reply = inspector.list_usage_totals(target.accounts, stats);
+    const auto answered = steady_clock::now();
     give_client(std::move(client));
     for (const std::string& warning : reply.warnings) {
       world_.log.warn("{}/{}: {}", target.name, job.scope->region, warning);
@@ -247,6 +253,9 @@ PollResult Collector::poll(const Job& job) {
     const store::Snapshot snapshot{std::move(reply.totals), std::move(reply.missing)};
     report = {world_.clock.now(), Outcome::kOk, stats.requests, stats.pages, "", stats.request_id};
     world_.store.finish_poll(id, snapshot, report);
+    world_.log.debug("{}/{}: poll {} asked for {:.3f} s and stored in {:.3f} s", target.name,
+                     job.scope->region, id, seconds(answered - began),
+                     seconds(steady_clock::now() - answered));
   } catch (const net::InspectorError& e) {
     give_client(std::move(client));
     result.outcome = e.outcome();

@@ -14,8 +14,7 @@ constexpr int kAtATime = 100;
 
 }  // namespace
 
-Notifier::Notifier(const core::Config& config, World world)
-    : config_(config), world_(std::move(world)) {
+Notifier::Notifier(const core::Config& config, World world) : config_(config), world_(world) {
   std::vector<std::string> names;
   for (const core::Receiver& receiver : config_.receivers) names.push_back(receiver.name);
   const int dropped = world_.store.drop_notifications(names, world_.clock.now());

@@ -190,7 +190,7 @@ Seconds parse_duration(std::string_view text) {
     std::int64_t unit = 0;
     switch (rest[count]) {
       case 'w':
-        unit = 7 * 86400;
+        unit = std::int64_t{7} * 86400;
         break;
       case 'd':
         unit = 86400;

@@ -71,9 +71,9 @@ std::optional<sigv4::Credentials> parse_credentials_file(const std::string& name
 
 sigv4::Credentials find_credentials(const std::string& profile, const Environment& environment) {
   if (profile.empty()) {
-    const sigv4::Credentials found{environment("AWS_ACCESS_KEY_ID").value_or(""),
-                                   environment("AWS_SECRET_ACCESS_KEY").value_or(""),
-                                   environment("AWS_SESSION_TOKEN").value_or("")};
+    sigv4::Credentials found{environment("AWS_ACCESS_KEY_ID").value_or(""),
+                             environment("AWS_SECRET_ACCESS_KEY").value_or(""),
+                             environment("AWS_SESSION_TOKEN").value_or("")};
     check_complete(found, "environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)");
     if (!found.access_key_id.empty()) return found;
   }

@@ -46,7 +46,8 @@ function signed(value, format) {
 }
 
 const percent = (value) => `${value.toFixed(1)} %`;
-const time = (text) => (text ? text.replace('T', ' ').replace('Z', '') : '–');
+// Stays on one line.
+const time = (text) => (text ? text.replace('T', '\u00a0').replace('Z', '').replaceAll('-', '\u2011') : '–');
 
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return unknown;
@@ -209,7 +210,8 @@ function showMovers(rows) {
       signed(row.change, (value) => money(value, row.currency)),
       row.change > 0 ? 'bad' : row.change < 0 ? 'good' : 'quiet') },
     { title: '%', number: true,
-      cell: (row) => (row.status === 'new' ? 'new' : signed(row.percent, percent)) },
+      cell: (row) => (row.status === 'new' ? 'new'
+        : row.percent === null && row.change !== null ? '–' : signed(row.percent, percent)) },
     { title: 'Now', number: true,
       cell: (row) => (row.status === 'gone' ? 'gone' : money(row.after, row.currency)) },
   ], rows, 'Nothing to compare yet.');
@@ -235,10 +237,10 @@ function showAccounts(rows) {
 function showSummary(lines, change, accountTotal) {
   byId('cost').textContent =
     lines.map((line) => money(line.points.at(-1)?.[1], line.currency)).join(', ') || '–';
-  byId('change').textContent = change.map((row) => {
-    const part = signed(row.change, (value) => money(value, row.currency));
-    return row.percent === null ? part : `${part} (${signed(row.percent, percent)})`;
-  }).join(', ') || '–';
+  byId('change').textContent =
+    change.map((row) => signed(row.change, (value) => money(value, row.currency))).join(', ') || '–';
+  byId('change-percent').textContent =
+    change.filter((row) => row.percent !== null).map((row) => signed(row.percent, percent)).join(', ');
   byId('accounts').textContent = accountTotal;
 }
 
