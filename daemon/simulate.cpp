@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/error.h"
+#include "core/region.h"
 #include "core/text.h"
 #include "daemon/commands.h"
 #include "sim/simulator.h"

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/region.h"
 #include "core/text.h"
 #include "core/yaml.h"
 

@@ -100,4 +100,9 @@ Due next_due(std::string_view target, std::string_view region, Seconds interval,
   return retry < next.at ? Due{retry, answered, DueReason::kRetry} : next;
 }
 
+bool refresh_due(const std::optional<LastRefresh>& last, Time now) {
+  if (!last || last->attempted > now + kClockTolerance) return true;
+  return now >= last->attempted + (last->succeeded ? kDay : kHour);
+}
+
 }  // namespace usaged::core

@@ -64,4 +64,19 @@ Time slot_at(std::string_view target, std::string_view region, Seconds interval,
 Due next_due(std::string_view target, std::string_view region, Seconds interval,
              const std::optional<LastAttempt>& last, Time now);
 
+// From so many failures in a row on, a poll is a probe: one try for each request, no retries.
+inline constexpr int kBreakerFailures = 3;
+inline bool breaker_open(const std::optional<LastAttempt>& last) {
+  return last && last->failures >= kBreakerFailures;
+}
+
+// What is asked beside the polls, and when it was asked last.
+struct LastRefresh {
+  Time attempted;
+  bool succeeded = false;
+};
+
+// Once a day; an hour after a failure.
+bool refresh_due(const std::optional<LastRefresh>& last, Time now);
+
 }  // namespace usaged::core

@@ -17,6 +17,9 @@ std::string_view trim(std::string_view text);
 std::string lower(std::string_view text);
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
+// Percent-encodes all bytes but RFC 3986's unreserved ones and those of `keep`.
+std::string percent_encode(std::string_view text, std::string_view keep = "");
+
 // Lower-case hexadecimal.
 std::string hex(std::string_view bytes);
 // SHA-256 as 32 raw bytes, and HMAC-SHA256 likewise.

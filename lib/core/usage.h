@@ -1,7 +1,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,12 +27,6 @@ struct UsageTotal {
 enum class Metric { kCost, kTotal };
 
 std::string_view metric_name(Metric metric);  // "cost", "total"
-
-// Every region that has Amazon Inspector (AWS General Reference, 2026-08).
-std::span<const std::string_view> known_regions();
-bool is_known_region(std::string_view region);
-// Looks like a region ("eu-central-1"), known or not.
-bool is_region_shaped(std::string_view region);
 
 bool is_account_id(std::string_view text);  // exactly 12 digits
 

@@ -91,5 +91,24 @@ TEST(Schedule, OutcomesKeepTheirNames) {
   EXPECT_FALSE(parse_outcome("fine"));
 }
 
+TEST(Schedule, TheBreakerOpensAfterThreeFailures) {
+  EXPECT_FALSE(breaker_open(std::nullopt));
+  LastAttempt last;
+  last.failures = 2;
+  EXPECT_FALSE(breaker_open(last));
+  last.failures = 3;
+  EXPECT_TRUE(breaker_open(last));
+}
+
+TEST(Schedule, WhatIsAskedDailyIsTriedAgainAnHourAfterAFailure) {
+  const Time now = from_unix(1772366400);
+  EXPECT_TRUE(refresh_due(std::nullopt, now));
+  EXPECT_FALSE(refresh_due(LastRefresh{now - kDay + Seconds{1}, true}, now));
+  EXPECT_TRUE(refresh_due(LastRefresh{now - kDay, true}, now));
+  EXPECT_FALSE(refresh_due(LastRefresh{now - kHour + Seconds{1}, false}, now));
+  EXPECT_TRUE(refresh_due(LastRefresh{now - kHour, false}, now));
+  EXPECT_TRUE(refresh_due(LastRefresh{now + 3 * kDay, true}, now));  // a clock set back
+}
+
 }  // namespace
 }  // namespace usaged::core
