@@ -98,13 +98,39 @@ core::Time now_for(store::Reader& reader) {
   return now;
 }
 
+void print_table(const char* title, const Json& rows) {
+  if (!rows.empty()) fmt::print("{}{}", title, web::to_columns(web::to_table(rows)));
+}
+
 void print_status(const Json& data) {
   fmt::print("{} as of {}: {} polls, {} alerts firing, database {} ({} bytes)\n\n",
              data["state"].get<std::string>(), data["now"].get<std::string>(),
              data["polls"].get<std::int64_t>(), data["alerts_firing"].get<int>(),
              data["database"]["path"].get<std::string>(),
              data["database"]["bytes"].get<std::int64_t>());
-  fmt::print("{}", web::to_columns(web::to_table(data["targets"])));
+  print_table("", data["targets"]);
+  print_table("\nSeen by two targets, and counted once\n", data["overlaps"]);
+  print_table("\nWhat the totals are, as observed\n", data["behaviour"]);
+  Json failed = Json::array();
+  for (const Json& refresh : data["daily"]) {
+    if (!refresh["error"].is_null()) failed.push_back(refresh);
+  }
+  print_table("\nAsked daily, and failed\n", failed);
+}
+
+// Accounts, and below them the free trials that still run.
+void print_accounts(const Json& data) {
+  print_table("", data);
+  Json trials = Json::array();
+  for (const Json& account : data) {
+    for (const Json& trial : account["trials"]) {
+      if (trial["status"] != "ACTIVE") continue;
+      Json row{{"account_id", account["account_id"]}, {"name", account["name"]}};
+      row.update(trial);
+      trials.push_back(std::move(row));
+    }
+  }
+  print_table("\nFree trials\n", trials);
 }
 
 void print(const Json& reply, const Given& given) {
@@ -118,6 +144,8 @@ void print(const Json& reply, const Given& given) {
     print_status(data);
   } else if (data.empty()) {
     fmt::print(stderr, "nothing found\n");
+  } else if (given.reply == web::accounts_reply) {
+    print_accounts(data);
   } else {
     fmt::print("{}", web::to_columns(web::to_table(data)));
   }

@@ -6,11 +6,14 @@
 #include <cstdio>
 #include <memory>
 
+#include "app/aws.h"
 #include "app/daemon.h"
+#include "app/diagnosis.h"
 #include "app/log.h"
 #include "core/error.h"
 #include "daemon/commands.h"
-#include "net/credentials.h"
+#include "net/endpoint.h"
+#include "net/environment.h"
 #include "web/replies.h"
 #include "web/table.h"
 
@@ -67,6 +70,7 @@ Json result_json(const app::PollResult& result) {
           {"region", result.region},
           {"outcome", core::outcome_name(result.outcome)},
           {"accounts", result.accounts},
+          {"failed_accounts", result.failed_accounts},
           {"series", result.series},
           {"requests", result.requests},
           {"seconds", result.seconds},
@@ -97,8 +101,91 @@ int poll(const Globals& globals, const std::vector<std::string>& targets, bool a
   return std::ranges::all_of(results, good) ? 0 : 1;
 }
 
-void check_config(const Globals& globals, bool as_json) {
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+// Every finding as a row, and every policy.
+Json diagnosis_json(const std::vector<app::Finding>& findings,
+                    const std::vector<app::Policy>& policies) {
+  Json rows = Json::array();
+  for (const app::Finding& finding : findings) {
+    Json actions = Json::object();
+    for (const app::Check& check : finding.checks) {
+      actions[check.action] = check.error.empty() ? "allowed" : check.error;
+    }
+    rows.push_back({{"target", finding.target},
+                    {"region", finding.region},
+                    {"account_id", text_or_null(finding.account)},
+                    {"provider", text_or_null(finding.provider)},
+                    {"identity", text_or_null(finding.arn)},
+                    {"clock_skew_seconds",
+                     finding.clock_skew ? Json(finding.clock_skew->count()) : Json(nullptr)},
+                    {"actions", actions},
+                    {"missing_actions", finding.missing_actions()},
+                    {"error", text_or_null(finding.error)}});
+  }
+  Json documents = Json::array();
+  for (const app::Policy& policy : policies) {
+    documents.push_back(
+        {{"target", policy.target}, {"purpose", policy.purpose}, {"policy", policy.document}});
+  }
+  return {{"credentials", rows}, {"policies", documents}};
+}
+
+void print_diagnosis(const std::vector<app::Finding>& findings,
+                     const std::vector<app::Policy>& policies) {
+  Json rows = Json::array();
+  for (const app::Finding& finding : findings) {
+    Json row{{"target", finding.target}, {"region", finding.region}};
+    if (!finding.account.empty()) row["account_id"] = finding.account;
+    row["identity"] = text_or_null(finding.arn);
+    row["provider"] = text_or_null(finding.provider);
+    row["result"] = finding.good() ? "good" : "see below";
+    rows.push_back(std::move(row));
+  }
+  fmt::print("\n{}", web::to_columns(web::to_table(rows)));
+  for (const app::Finding& finding : findings) {
+    const std::string place =
+        fmt::format("{}/{}{}", finding.target, finding.region,
+                    finding.account.empty() ? "" : ", account " + finding.account);
+    if (!finding.error.empty()) fmt::print("\n{}: {}\n", place, finding.error);
+    for (const app::Check& check : finding.checks) {
+      if (check.error.empty() || check.error == finding.error) continue;
+      fmt::print("\n{}: {} {}: {}\n", place, check.action,
+                 check.denied ? "is not allowed" : "failed", check.error);
+    }
+  }
+  for (const app::Policy& policy : policies) {
+    const bool wanted = std::ranges::any_of(findings, [&](const app::Finding& finding) {
+      return finding.target == policy.target && !finding.missing_actions().empty();
+    });
+    if (!wanted) continue;
+    fmt::print("\nThe least that target {} needs, for {}:\n{}\n", policy.target, policy.purpose,
+               policy.document.dump(2));
+  }
+}
+
+// Asks AWS as each target; 0 if all is well.
+int diagnose(const core::Config& config, bool as_json) {
+  const app::SystemClock clock;
+  app::Stop stop;
+  app::Aws aws({config, clock, stop, net::process_environment()});
+  const std::vector<app::Finding> findings = app::diagnose(config, aws);
+  std::vector<app::Policy> policies;
+  for (const core::Target& target : config.targets) {
+    for (app::Policy& policy : app::least_policies(target)) policies.push_back(std::move(policy));
+  }
+  if (as_json) {
+    fmt::print("{}\n", web::to_text(diagnosis_json(findings, policies), 2));
+  } else {
+    print_diagnosis(findings, policies);
+  }
+  return std::ranges::all_of(findings, &app::Finding::good) ? 0 : 1;
+}
+
+int check_config(const Globals& globals, bool online, bool as_json) {
   const core::Config config = core::load_config(globals.config_path);
+  net::check_endpoints(globals.config_path, config, net::process_environment());
+  if (online && as_json) return diagnose(config, true);
   std::size_t pairs = 0;
   for (const core::Target& target : config.targets) pairs += target.regions.size();
   if (as_json) {
@@ -113,6 +200,7 @@ void check_config(const Globals& globals, bool as_json) {
                globals.config_path, config.targets.size(), config.rules.size(),
                config.receivers.size(), pairs);
   }
+  return online ? diagnose(config, false) : 0;
 }
 
 }  // namespace
@@ -136,12 +224,13 @@ void add_poll(CLI::App& app, const Globals& globals, int& exit_code) {
 void add_check_config(CLI::App& app, const Globals& globals, int& exit_code) {
   CLI::App* command =
       app.add_subcommand("check-config", "Check the configuration; exits with 2 if it is bad");
+  auto online = std::make_shared<bool>(false);
   auto as_json = std::make_shared<bool>(false);
+  command->add_flag("--online", *online,
+                    "Ask AWS too: who each target is, and what it may not do; exits with 1 if "
+                    "something is missing");
   command->add_flag("--json", *as_json, "Print JSON");
-  command->callback([&, as_json] {
-    check_config(globals, *as_json);
-    exit_code = 0;
-  });
+  command->callback([&, online, as_json] { exit_code = check_config(globals, *online, *as_json); });
 }
 
 }  // namespace usaged::daemon

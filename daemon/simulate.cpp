@@ -23,6 +23,7 @@ struct SimulateFlags {
   std::string faults;
   std::string now;
   std::string reply;
+  std::string clock_skew;
 };
 
 void set_listen(const std::string& text, sim::SimulatorOptions& options) {
@@ -42,7 +43,9 @@ void simulate(const SimulateFlags& flags) {
   const app::SystemClock clock;
   sim::SimulatorOptions options = flags.options;
   set_listen(flags.listen, options);
-  options.organization.regions = core::split(flags.regions, ',');
+  options.organization.regions = flags.regions == "all"
+                                     ? core::regions_of(core::Partition::kCommercial)
+                                     : core::split(flags.regions, ',');
   for (const std::string& region : options.organization.regions) {
     if (!core::is_region_shaped(region)) {
       throw Error(ErrorCode::kInvalid, "--regions: '{}' is not a region", region);
@@ -51,6 +54,11 @@ void simulate(const SimulateFlags& flags) {
   if (!flags.reply.empty()) options.reply = core::read_file(flags.reply);
   if (!flags.faults.empty()) {
     options.faults = sim::parse_faults(flags.faults, core::read_file(flags.faults));
+  }
+  if (!flags.clock_skew.empty()) {
+    const bool behind = flags.clock_skew.front() == '-';
+    options.clock_skew = core::parse_duration(flags.clock_skew.substr(behind ? 1 : 0));
+    if (behind) options.clock_skew = -options.clock_skew;
   }
   options.now = options.signing_now = [&clock] { return clock.now(); };
 
@@ -61,10 +69,12 @@ void simulate(const SimulateFlags& flags) {
       "A simulated Amazon Inspector listens on {}\n"
       "  {} accounts, regions {}, data of {}\n"
       "Ask it with the AWS command-line client, its key id {} and its secret:\n"
-      "  aws inspector2 list-usage-totals --region {} --endpoint-url {}\n",
+      "  aws inspector2 list-usage-totals --region {} --endpoint-url {}\n"
+      "STS, Organizations, instance metadata (below /latest/) and a container's credentials\n"
+      "(/v2/credentials/simulator) answer at the same address; roles are of {} or any account.\n",
       simulator.url(), options.organization.accounts, flags.regions,
       core::format_time(simulator.now()), options.credentials.access_key_id,
-      options.organization.regions.front(), simulator.url());
+      options.organization.regions.front(), simulator.url(), sim::kAdministrator);
   std::fflush(stdout);
   app::Stop stop;
   wait_for_signal(stop, std::nullopt, nullptr);
@@ -81,7 +91,7 @@ void add_simulate(CLI::App& app, int& exit_code) {
   command->add_option("--accounts", options.organization.accounts, "How many")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  command->add_option("--regions", flags->regions, "Which, separated by commas")
+  command->add_option("--regions", flags->regions, "Which, separated by commas, or all")
       ->capture_default_str();
   command->add_option("--seed", options.organization.seed, "Another seed, another organization")
       ->capture_default_str();
@@ -94,6 +104,16 @@ void add_simulate(CLI::App& app, int& exit_code) {
   command->add_option("--now", flags->now,
                       "Time of the data, which then stands still (default: the machine's clock)");
   command->add_option("--reply", flags->reply, "Send this file as every good reply");
+  command->add_option("--clock-skew", flags->clock_skew,
+                      "How far AWS's clock is ahead, like 10m, or behind, like -10m");
+  command->add_option("--external-id", options.sts.external_id,
+                      "That AssumeRole wants (default: any)");
+  command
+      ->add_option("--web-identity-token", options.sts.web_identity_token,
+                   "That AssumeRoleWithWebIdentity wants")
+      ->capture_default_str();
+  command->add_option("--container-token", options.container_token,
+                      "Authorization that a container's credentials take (default: any)");
   command->callback([flags, &exit_code] {
     simulate(*flags);
     exit_code = 0;

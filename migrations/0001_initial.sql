@@ -16,7 +16,8 @@ CREATE TABLE poll (
   accounts   INTEGER NOT NULL DEFAULT 0,
   series     INTEGER NOT NULL DEFAULT 0,
   error      TEXT,
-  request_id TEXT               -- AWS's, of the last reply
+  request_id TEXT,              -- AWS's, of the last reply
+  clock_skew INTEGER            -- AWS's clock minus ours, as that reply said
 ) STRICT;
 CREATE INDEX poll_by_scope ON poll (target, region, started);
 CREATE INDEX poll_by_time ON poll (started);
@@ -53,12 +54,14 @@ CREATE TABLE sample (
   PRIMARY KEY (poll_id, series_id)
 ) STRICT, WITHOUT ROWID;
 
--- Accounts that a target asks for by id and that its newest good poll did not return.
+-- Accounts that a target asks for by id and that its newest good poll did not return, or could not
+-- ask: then `error` says why.
 CREATE TABLE missing_account (
   target  TEXT    NOT NULL,
   region  TEXT    NOT NULL,
   account TEXT    NOT NULL,
   since   INTEGER NOT NULL,
+  error   TEXT,
   PRIMARY KEY (target, region, account)
 ) STRICT, WITHOUT ROWID;
 
@@ -72,6 +75,85 @@ CREATE TABLE account_tag (
   name    TEXT NOT NULL,
   value   TEXT NOT NULL,
   PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID;
+
+-- What is asked once a day beside the polls: 'organization' (region empty), 'trials'.
+CREATE TABLE refresh (
+  kind      TEXT    NOT NULL,
+  target    TEXT    NOT NULL,
+  region    TEXT    NOT NULL,
+  attempted INTEGER NOT NULL,
+  succeeded INTEGER,  -- when it last did
+  error     TEXT,     -- of the last attempt
+  PRIMARY KEY (kind, target, region)
+) STRICT, WITHOUT ROWID;
+
+-- Accounts as AWS Organizations listed them last.
+CREATE TABLE organization_account (
+  target TEXT NOT NULL,
+  id     TEXT NOT NULL,
+  name   TEXT NOT NULL,
+  status TEXT NOT NULL,  -- AWS's: ACTIVE, SUSPENDED, ...
+  PRIMARY KEY (target, id)
+) STRICT, WITHOUT ROWID;
+
+-- Free trials by scan type (EC2, ECR, ...), and the accounts for which AWS could not say.
+CREATE TABLE free_trial (
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  type    TEXT NOT NULL,
+  started INTEGER,
+  ends    INTEGER,
+  status  TEXT NOT NULL,  -- AWS's: ACTIVE, INACTIVE
+  target  TEXT NOT NULL,  -- that told it
+  PRIMARY KEY (account, region, type)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE free_trial_error (
+  account TEXT NOT NULL,
+  region  TEXT NOT NULL,
+  code    TEXT NOT NULL,
+  message TEXT NOT NULL,
+  target  TEXT NOT NULL,
+  PRIMARY KEY (account, region)
+) STRICT, WITHOUT ROWID;
+
+-- What a unit of a usage type costs by AWS's estimates (cost / total): the median of the accounts
+-- that are charged, in the newest good poll.
+CREATE TABLE unit_price (
+  region   TEXT    NOT NULL,
+  type     TEXT    NOT NULL,
+  currency TEXT    NOT NULL,
+  price    REAL    NOT NULL,
+  seen     INTEGER NOT NULL,
+  PRIMARY KEY (region, type, currency)
+) STRICT, WITHOUT ROWID;
+
+-- Accounts that two targets see in one region; target < other. They are counted once.
+CREATE TABLE overlap (
+  target   TEXT    NOT NULL,
+  other    TEXT    NOT NULL,
+  region   TEXT    NOT NULL,
+  accounts INTEGER NOT NULL,
+  PRIMARY KEY (target, other, region)
+) STRICT, WITHOUT ROWID;
+
+-- Which kind of number a usage type is (rolling, resetting, projected), with the evidence as
+-- lib/core/behaviour.h counts it.
+CREATE TABLE behaviour (
+  target    TEXT    NOT NULL,
+  type      TEXT    NOT NULL,
+  days      REAL    NOT NULL,
+  resets    REAL    NOT NULL,
+  rises     REAL    NOT NULL,
+  falls     REAL    NOT NULL,
+  jumps     REAL    NOT NULL,
+  ramps     REAL    NOT NULL,
+  flat      REAL    NOT NULL,
+  updated   INTEGER NOT NULL,
+  behaviour TEXT    NOT NULL,
+  reason    TEXT    NOT NULL,
+  since     INTEGER NOT NULL,
+  PRIMARY KEY (target, type)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE alert (

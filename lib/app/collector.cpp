@@ -3,11 +3,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <random>
+#include <iterator>
 
+#include "app/parallel.h"
 #include "core/error.h"
 #include "core/text.h"
-#include "net/inspector.h"
+#include "net/organizations.h"
 
 namespace usaged::app {
 namespace {
@@ -19,11 +20,8 @@ using std::chrono::steady_clock;
 
 // How long a thread may be silent beyond what it is allowed to take.
 constexpr std::chrono::seconds kSilence{30};
-
-double random01() {
-  thread_local std::mt19937_64 engine{std::random_device{}()};
-  return std::uniform_real_distribution<double>(0, 1)(engine);
-}
+// Accounts that failed in one poll and have a line of their own in the log.
+constexpr std::size_t kMostLogged = 5;
 
 double seconds(steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -32,7 +30,9 @@ double seconds(steady_clock::duration duration) {
 }  // namespace
 
 Collector::Collector(const core::Config& config, World world)
-    : config_(config), world_(std::move(world)) {
+    : config_(config),
+      world_(std::move(world)),
+      aws_({config_, world_.clock, world_.stop, world_.environment}) {
   for (const core::Target& target : config_.targets) {
     for (const std::string& region : target.regions) {
       auto scope = std::make_unique<Scope>();
@@ -42,6 +42,7 @@ Collector::Collector(const core::Config& config, World world)
       scope->last = world_.store.last_attempt(target.name, region);
       scopes_.push_back(std::move(scope));
     }
+    organizations_[&target];
   }
 }
 
@@ -221,43 +222,53 @@ PollResult Collector::run(const Job& job) {
 
 PollResult Collector::poll(const Job& job) {
   const core::Target& target = *job.scope->target;
-  const std::int64_t id = world_.store.begin_poll(target.name, job.scope->region, job.due.slot,
+  const std::string& region = job.scope->region;
+  const std::int64_t id = world_.store.begin_poll(target.name, region, job.due.slot,
                                                   job.scope->interval, world_.clock.now());
-  world_.log.debug("{}/{}: poll {} begins ({})", target.name, job.scope->region, id,
+  world_.log.debug("{}/{}: poll {} begins ({})", target.name, region, id,
                    core::due_reason_name(job.due.reason));
   PollResult result;
   store::PollReport report;
   net::CallStats stats;
-  auto client = take_client();
+  std::vector<std::string> accounts;
   try {
-    net::InspectorClient inspector(
-        {job.scope->region, target.endpoint},
-        {client.get(), [this] { return world_.clock.now(); },
-         [this](std::chrono::milliseconds delay) { return world_.stop.wait_for(delay); }, random01,
-         [this, &target] { return net::find_credentials(target.profile, world_.environment); }},
-        {config_.collection.request_timeout, config_.collection.poll_timeout, net::kMostResults},
-        job.scope->quota);
     const auto began = steady_clock::now();
-    net::UsageReply reply = inspector.list_usage_totals(target.accounts, stats);
+    Asked asked = ask(job, stats);
     const auto answered = steady_clock::now();
-    give_client(std::move(client));
-    for (const std::string& warning : reply.warnings) {
-      world_.log.warn("{}/{}: {}", target.name, job.scope->region, warning);
+    for (const std::string& warning : asked.reply.warnings) {
+      world_.log.warn("{}/{}: {}", target.name, region, warning);
     }
-    result.series = static_cast<int>(reply.totals.size());
+    for (std::size_t i = 0; i < std::min(asked.failed.size(), kMostLogged); ++i) {
+      world_.log.warn("{}/{}: account {}: {}", target.name, region, asked.failed[i].account,
+                      asked.failed[i].error);
+    }
+    if (asked.failed.size() > kMostLogged) {
+      world_.log.warn("{}/{}: and {} accounts more", target.name, region,
+                      asked.failed.size() - kMostLogged);
+    }
+    result.series = static_cast<int>(asked.reply.totals.size());
     std::string_view account;
-    for (const core::UsageTotal& total : reply.totals) {  // they come in order of account
+    for (const core::UsageTotal& total : asked.reply.totals) {  // they come in order of account
       result.accounts += total.account != account ? 1 : 0;
       account = total.account;
     }
-    const store::Snapshot snapshot{std::move(reply.totals), std::move(reply.missing)};
-    report = {world_.clock.now(), Outcome::kOk, stats.requests, stats.pages, "", stats.request_id};
-    world_.store.finish_poll(id, snapshot, report);
+    result.failed_accounts = static_cast<int>(asked.failed.size());
+    accounts = std::move(asked.reply.accounts);
+    const store::Snapshot snapshot{std::move(asked.reply.totals), std::move(asked.reply.missing),
+                                   std::move(asked.failed)};
+    report = {world_.clock.now(), Outcome::kOk,    stats.requests, stats.pages, "",
+              stats.request_id,   stats.clock_skew};
+    for (const store::BehaviourChange& change : world_.store.finish_poll(id, snapshot, report)) {
+      const auto level =
+          change.before == core::Behaviour::kUnknown ? spdlog::level::info : spdlog::level::warn;
+      world_.log.log(level, "{}: {} is now seen to be {} ({}); it was {}", target.name, change.type,
+                     core::behaviour_name(change.after.behaviour), change.after.reason,
+                     core::behaviour_name(change.before));
+    }
     world_.log.debug("{}/{}: poll {} asked for {:.3f} s and stored in {:.3f} s", target.name,
-                     job.scope->region, id, seconds(answered - began),
+                     region, id, seconds(answered - began),
                      seconds(steady_clock::now() - answered));
-  } catch (const net::InspectorError& e) {
-    give_client(std::move(client));
+  } catch (const net::AwsError& e) {
     result.outcome = e.outcome();
     result.error = e.what();
   } catch (const Error& e) {
@@ -266,28 +277,169 @@ PollResult Collector::poll(const Job& job) {
   }
   result.requests = stats.requests;
   if (result.outcome != Outcome::kOk) {
-    report = {world_.clock.now(), result.outcome, stats.requests,
-              stats.pages,        result.error,   stats.request_id};
+    report = {world_.clock.now(), result.outcome,   stats.requests,  stats.pages,
+              result.error,       stats.request_id, stats.clock_skew};
     world_.store.fail_poll(id, report);
+  } else if (target.free_trials) {
+    try {
+      refresh_trials(job, accounts);
+    } catch (const Error& e) {  // the poll is good all the same
+      world_.log.error("{}/{}: free trials: {}", target.name, region, e.what());
+    }
   }
   return result;
 }
 
-std::unique_ptr<net::HttpClient> Collector::take_client() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!clients_.empty()) {
-      auto client = std::move(clients_.back());
-      clients_.pop_back();
-      return client;
-    }
+Collector::Asked Collector::ask(const Job& job, net::CallStats& stats) {
+  const core::Target& target = *job.scope->target;
+  if (target.organizations) refresh_organization(target);
+  Aws::Call call{target, job.scope->region};
+  call.retry = !core::breaker_open(job.scope->last);
+  call.deadline = aws_.deadline();
+  Asked asked;
+  if (!target.credentials.per_account()) {
+    const Aws::Lease lease = aws_.connect();
+    net::AwsClient client = aws_.client("inspector2", call, lease);
+    asked.reply = net::list_usage_totals(client, target.accounts, stats);
+    return asked;
   }
-  return std::make_unique<net::CurlClient>(world_.stop.flag(), "inspector-usaged");
+  const std::vector<std::string> accounts =
+      target.accounts.empty() ? world_.store.organization_accounts(target.name) : target.accounts;
+  if (accounts.empty()) {
+    throw net::AwsError(Outcome::kCredentials,
+                        "no account to ask is known: AWS Organizations has not listed them yet");
+  }
+  net::UsageReply& all = asked.reply;
+  asked.failed = ask_each(
+      call, accounts, stats,
+      [&all](net::AwsClient& client, const std::string& account, net::CallStats& own) {
+        net::UsageReply reply = net::list_usage_totals(client, {account}, own);
+        return [&all, account, reply = std::move(reply)]() mutable {
+          std::ranges::copy_if(reply.totals, std::back_inserter(all.totals),
+                               [&](const auto& total) { return total.account == account; });
+          std::ranges::move(reply.missing, std::back_inserter(all.missing));
+          std::ranges::move(reply.warnings, std::back_inserter(all.warnings));
+          all.accounts.push_back(account);
+        };
+      });
+  std::ranges::stable_sort(all.totals, {}, &core::UsageTotal::account);
+  std::ranges::sort(all.accounts);
+  return asked;
 }
 
-void Collector::give_client(std::unique_ptr<net::HttpClient> client) {
-  const std::lock_guard lock(mutex_);
-  clients_.push_back(std::move(client));
+std::vector<store::FailedAccount> Collector::ask_each(
+    const Aws::Call& call, const std::vector<std::string>& accounts, net::CallStats& stats,
+    const std::function<std::function<void()>(net::AwsClient&, const std::string&,
+                                              net::CallStats&)>& ask_one) {
+  std::mutex mutex;
+  std::vector<store::FailedAccount> failed;
+  std::optional<Outcome> outcome;
+  const auto most = static_cast<std::size_t>(config_.collection.concurrency_per_poll);
+  in_parallel(accounts.size(), most, [&](Turns& turns) {
+    const Aws::Lease lease = aws_.connect();
+    for (std::size_t i = 0; turns.next(i) && !world_.stop.requested();) {
+      Aws::Call own_call = call;
+      own_call.account = accounts[i];
+      net::CallStats own;
+      std::function<void()> done;
+      std::optional<std::pair<Outcome, std::string>> error;
+      try {
+        net::AwsClient client = aws_.client("inspector2", own_call, lease);
+        done = ask_one(client, accounts[i], own);
+      } catch (const net::AwsError& e) {
+        error.emplace(e.outcome(), e.what());
+      }
+      const std::lock_guard lock(mutex);
+      stats.requests += own.requests;
+      stats.pages += own.pages;
+      if (!own.request_id.empty()) stats.request_id = own.request_id;
+      if (own.clock_skew) stats.clock_skew = own.clock_skew;
+      if (done) done();
+      if (error) {
+        outcome = error->first;
+        failed.push_back({accounts[i], std::move(error->second)});
+      }
+    }
+  });
+  if (world_.stop.requested()) throw net::AwsError(Outcome::kInterrupted, "stopped");
+  if (failed.size() == accounts.size()) {
+    const store::FailedAccount& one = failed.front();
+    throw net::AwsError(*outcome, accounts.size() == 1
+                                      ? fmt::format("account {}: {}", one.account, one.error)
+                                      : fmt::format("each of {} accounts failed; {}: {}",
+                                                    accounts.size(), one.account, one.error));
+  }
+  std::ranges::sort(failed, {}, &store::FailedAccount::account);
+  return failed;
+}
+
+void Collector::refresh_organization(const core::Target& target) {
+  const std::lock_guard lock(organizations_.at(&target));
+  constexpr auto kKind = store::RefreshKind::kOrganization;
+  if (!world_.store.begin_refresh(kKind, target.name, "", world_.clock.now())) return;
+  try {
+    Aws::Call call{target, target.regions.front()};
+    call.base = target.credentials.per_account();
+    call.deadline = aws_.deadline();
+    const Aws::Lease lease = aws_.connect();
+    net::AwsClient client = aws_.client("organizations", call, lease);
+    net::CallStats stats;
+    std::vector<store::OrganizationAccount> accounts;
+    for (net::OrganizationMember& member : net::list_accounts(client, stats)) {
+      accounts.push_back({std::move(member.id), std::move(member.name), std::move(member.status)});
+    }
+    world_.store.finish_organization(target.name, accounts, world_.clock.now());
+    world_.log.info("{}: AWS Organizations lists {} accounts", target.name, accounts.size());
+  } catch (const net::AwsError& e) {
+    world_.log.warn("{}: AWS Organizations: {}; what it listed before stands", target.name,
+                    e.what());
+    world_.store.fail_refresh(kKind, target.name, "", e.what());
+  }
+}
+
+void Collector::refresh_trials(const Job& job, const std::vector<std::string>& accounts) {
+  const core::Target& target = *job.scope->target;
+  const std::string& region = job.scope->region;
+  constexpr auto kKind = store::RefreshKind::kTrials;
+  if (accounts.empty() ||
+      !world_.store.begin_refresh(kKind, target.name, region, world_.clock.now())) {
+    return;
+  }
+  try {
+    Aws::Call call{target, region};
+    call.deadline = aws_.deadline();
+    net::CallStats stats;
+    net::TrialReply all;
+    if (target.credentials.per_account()) {
+      for (const store::FailedAccount& failed : ask_each(
+               call, accounts, stats,
+               [&all](net::AwsClient&client, const std::string&account, net::CallStats&own) {
+                 net::TrialReply reply = net::batch_get_free_trial_info(client, {account}, own);
+                 return [&all, reply = std::move(reply)]() mutable {
+                   std::ranges::move(reply.trials, std::back_inserter(all.trials));
+                   std::ranges::move(reply.failures, std::back_inserter(all.failures));
+                 };
+               })) {
+        all.failures.push_back({failed.account, "NOT_ASKED", failed.error});
+      }
+    } else {
+      const Aws::Lease lease = aws_.connect();
+      net::AwsClient client = aws_.client("inspector2", call, lease);
+      all = net::batch_get_free_trial_info(client, accounts, stats);
+    }
+    std::vector<store::TrialError> errors;
+    for (net::TrialFailure& failure : all.failures) {
+      errors.push_back(
+          {std::move(failure.account), std::move(failure.code), std::move(failure.message)});
+    }
+    world_.store.finish_trials(target.name, region, all.trials, errors, world_.clock.now());
+    world_.log.debug("{}/{}: {} free trials, {} accounts failed", target.name, region,
+                     all.trials.size(), errors.size());
+  } catch (const net::AwsError& e) {
+    world_.log.warn("{}/{}: free trials: {}; what was known before stands", target.name, region,
+                    e.what());
+    world_.store.fail_refresh(kKind, target.name, region, e.what());
+  }
 }
 
 bool Collector::idle() const {
@@ -296,7 +448,8 @@ bool Collector::idle() const {
 }
 
 bool Collector::alive() const {
-  const auto oldest = steady_clock::now() - config_.collection.poll_timeout - kSilence;
+  // A poll, and two daily questions around it at most, each with its own time.
+  const auto oldest = steady_clock::now() - 3 * config_.collection.poll_timeout - kSilence;
   return std::ranges::all_of(workers_,
                              [&](const auto& worker) { return worker->seen.load() > oldest; });
 }

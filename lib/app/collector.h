@@ -14,12 +14,12 @@
 #include <thread>
 #include <vector>
 
+#include "app/aws.h"
 #include "app/clock.h"
 #include "core/config.h"
 #include "core/schedule.h"
-#include "net/credentials.h"
-#include "net/http.h"
-#include "net/retry.h"
+#include "net/environment.h"
+#include "net/inspector.h"
 #include "store/store.h"
 #include "web/metrics.h"
 
@@ -31,6 +31,7 @@ struct PollResult {
   std::string region;
   core::Outcome outcome = core::Outcome::kOk;
   int accounts = 0;
+  int failed_accounts = 0;  // could not be asked, with a role for each
   int series = 0;
   int requests = 0;
   double seconds = 0;
@@ -51,7 +52,8 @@ class Collector {
     std::function<void()> polled;  // called after each poll, by any thread
   };
 
-  // The configuration must outlive it. What was asked before is read from the store.
+  // The configuration must outlive it. What was asked before is read from the store. Throws
+  // Error(kConfig) if the environment asks for what can't be.
   Collector(const core::Config& config, World world);
   ~Collector();
   Collector(const Collector&) = delete;
@@ -79,7 +81,6 @@ class Collector {
     std::optional<core::LastAttempt> last;
     bool busy = false;
     bool wanted = false;  // by poll_due() or poll_now()
-    net::RetryQuota quota;
   };
   struct Job {
     Scope* scope;
@@ -97,17 +98,30 @@ class Collector {
   PollResult run(const Job& job);
   PollResult poll(const Job& job);
 
-  std::unique_ptr<net::HttpClient> take_client();
-  void give_client(std::unique_ptr<net::HttpClient> client);
+  // What one poll is told, beside its snapshot.
+  struct Asked {
+    net::UsageReply reply;
+    std::vector<store::FailedAccount> failed;
+  };
+  Asked ask(const Job& job, net::CallStats& stats);
+  // Calls `ask_one` for each account with its role's client, some side by side, and returns those
+  // that failed. Throws AwsError if all did. `done` runs alone.
+  std::vector<store::FailedAccount> ask_each(
+      const Aws::Call& call, const std::vector<std::string>& accounts, net::CallStats& stats,
+      const std::function<std::function<void()>(net::AwsClient&, const std::string&,
+                                                net::CallStats&)>& ask_one);
+  void refresh_organization(const core::Target& target);
+  void refresh_trials(const Job& job, const std::vector<std::string>& accounts);
 
   const core::Config& config_;
   World world_;
+  Aws aws_;
+  std::map<const core::Target*, std::mutex> organizations_;  // one is asked once at a time
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::unique_ptr<Scope>> scopes_;
   std::map<const core::Target*, int> running_;
   int busy_ = 0;
-  std::vector<std::unique_ptr<net::HttpClient>> clients_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

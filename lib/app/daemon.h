@@ -10,7 +10,7 @@
 #include "app/collector.h"
 #include "app/notifier.h"
 #include "core/config.h"
-#include "net/credentials.h"
+#include "net/environment.h"
 #include "store/store.h"
 #include "web/metrics.h"
 #include "web/server.h"

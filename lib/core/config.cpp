@@ -14,6 +14,7 @@ namespace {
 
 constexpr Seconds kLeastInterval = kMinute;
 constexpr Seconds kMostInterval = kDay;
+constexpr std::string_view kAccountPlace = "{account}";
 
 std::string one_of(const std::string& text, const std::vector<std::string>& allowed) {
   if (std::ranges::find(allowed, text) != allowed.end()) return text;
@@ -69,6 +70,46 @@ std::string parse_tag_name(const std::string& text) {
   if (!good) {
     throw Error(ErrorCode::kInvalid, "'{}' is not a tag: 1 to 64 letters, digits, '-' and '_'",
                 text);
+  }
+  return text;
+}
+
+bool has_only(std::string_view text, std::string_view beside_letters_and_digits) {
+  return std::ranges::all_of(text, [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           beside_letters_and_digits.find(c) != std::string_view::npos;
+  });
+}
+
+// The partition of a role's ARN: arn:aws:iam::123456789012:role/path/name, where the account may be
+// "{account}". The limits are those of STS's AssumeRole.
+Partition parse_role_arn(const std::string& text) {
+  Identity identity;
+  identity.role_arn = text;
+  const auto parts = split(identity.role_arn_for("000000000000"), ':');
+  const bool good = parts.size() == 6 && parts[0] == "arn" && parse_partition(parts[1]) &&
+                    parts[2] == "iam" && parts[3].empty() && is_account_id(parts[4]) &&
+                    parts[5].starts_with("role/") && parts[5].size() > 5 && text.size() <= 2048 &&
+                    has_only(parts[5], "_+=,.@-/") && !parts[5].ends_with('/');
+  if (!good) {
+    throw Error(ErrorCode::kInvalid,
+                "'{}' is not a role's ARN, like arn:aws:iam::123456789012:role/InspectorUsageRead "
+                "or arn:aws:iam::{{account}}:role/InspectorUsageRead",
+                text);
+  }
+  return *parse_partition(parts[1]);
+}
+
+std::optional<bool> parse_flag(const std::string& text) {
+  if (text != "true" && text != "false") {
+    throw Error(ErrorCode::kInvalid, "'{}' is neither true nor false", text);
+  }
+  return text == "true";
+}
+
+std::string parse_limited(const std::string& text, std::size_t most, std::string_view allowed) {
+  if (text.size() < 2 || text.size() > most || !has_only(text, allowed)) {
+    throw Error(ErrorCode::kInvalid, "must be 2 to {} letters, digits and {}", most, allowed);
   }
   return text;
 }
@@ -178,6 +219,7 @@ class Reader {
     });
     map.read("concurrency", collection.concurrency, 1, 256);
     map.read("concurrency_per_target", collection.concurrency_per_target, 1, 256);
+    map.read("concurrency_per_poll", collection.concurrency_per_poll, 1, 64);
     map.read("request_timeout", collection.request_timeout, [](const std::string& text) {
       return duration_within(text, Seconds{1}, Seconds{600});
     });
@@ -234,23 +276,95 @@ class Reader {
       if (!text.empty()) check_url(text);
       return text;
     });
-    map.require("regions", "the regions to ask, like [eu-central-1, us-east-1]");
-    read_list(map, "regions", target.regions, [&target](const std::string& text) {
-      return parse_region(text, !target.endpoint.empty());
-    });
-    if (map.is_list("regions") && map.scalars("regions")->empty()) {
-      map.fail("regions", "is empty; name one region at least");
+    map.read("fips", target.fips, parse_flag);
+    map.read("dual_stack", target.dual_stack, parse_flag);
+    for (const auto& [key, wanted] : {std::pair("fips", target.fips.value_or(false)),
+                                      std::pair("dual_stack", target.dual_stack.value_or(false))}) {
+      if (wanted && !target.endpoint.empty()) {
+        map.fail(key, "can't be had with an `endpoint` of your own; leave out one of them");
+      }
     }
+    read_regions(map, target);
     read_target_accounts(map, target);
-    if (auto credentials = map.map("credentials")) {
-      credentials->read("profile", target.profile);
-      credentials->done();
-    }
+    map.read("organizations", target.organizations);
+    map.read("free_trials", target.free_trials);
+    if (auto credentials = map.map("credentials")) read_credentials(*credentials, target);
     map.read("interval", target.interval, [](const std::string& text) {
       return std::optional(duration_within(text, kLeastInterval, kMostInterval));
     });
     map.done();
     config_.targets.push_back(std::move(target));
+  }
+
+  // `regions: all` of a partition, or a list. One partition a target: credentials are of one.
+  void read_regions(YamlMap& map, Target& target) {
+    std::optional<Partition> partition;
+    map.read("partition", partition, [](const std::string& text) {
+      return parse_partition(one_of(text, {"aws", "aws-cn", "aws-us-gov"}));
+    });
+    map.require("regions", "the regions to ask, like [eu-central-1, us-east-1], or all");
+    const bool all = !map.is_list("regions") && !map.is_map("regions") && map.has("regions") &&
+                     map.scalar("regions")->text == "all";
+    if (all) {
+      target.regions = regions_of(partition.value_or(Partition::kCommercial));
+    } else {
+      read_list(map, "regions", target.regions, [&target](const std::string& text) {
+        return parse_region(text, !target.endpoint.empty());
+      });
+      if (map.is_list("regions") && map.scalars("regions")->empty()) {
+        map.fail("regions", "is empty; name one region at least, or write all");
+      }
+    }
+    if (target.regions.empty()) return;
+    const Partition first = partition.value_or(partition_of(target.regions.front()));
+    for (const std::string& region : target.regions) {
+      if (partition_of(region) != first) {
+        map.fail("regions",
+                 fmt::format("{} is in partition {}, not in {}; write a target for each "
+                             "partition, since credentials are good for one only",
+                             region, partition_name(partition_of(region)), partition_name(first)));
+        return;
+      }
+    }
+    for (const std::string& region : target.regions) {
+      if (target.fips.value_or(false) && !has_fips_endpoint(region)) {
+        map.fail("fips", fmt::format("{} has no FIPS endpoint; there is one in {}", region,
+                                     join(fips_regions(), ", ")));
+        return;
+      }
+    }
+  }
+
+  void read_credentials(YamlMap& map, Target& target) {
+    Identity& identity = target.credentials;
+    map.read("profile", identity.profile);
+    map.read("role_arn", identity.role_arn, [&target](const std::string& text) {
+      if (text.empty()) return text;
+      const Partition partition = parse_role_arn(text);
+      if (!target.regions.empty() && partition != partition_of(target.regions.front())) {
+        throw Error(ErrorCode::kInvalid, "is a role of partition {}, but {} is in {}",
+                    partition_name(partition), target.regions.front(),
+                    partition_name(partition_of(target.regions.front())));
+      }
+      return text;
+    });
+    map.read("external_id", identity.external_id, [](const std::string& text) {
+      return text.empty() ? text : parse_limited(text, 1224, "_+=,.@:/-");
+    });
+    map.read("session_name", identity.session_name,
+             [](const std::string& text) { return parse_limited(text, 64, "_+=,.@-"); });
+    map.read("duration", identity.duration, [](const std::string& text) {
+      return duration_within(text, 15 * kMinute, 12 * kHour);
+    });
+    for (const char* key : {"external_id", "session_name", "duration"}) {
+      if (map.has(key) && !map.has("role_arn")) map.fail(key, "means nothing without a role_arn");
+    }
+    if (identity.per_account() && target.accounts.empty() && !target.organizations) {
+      map.fail("role_arn",
+               "has {account} in it, so `accounts` must list them, or `organizations: true` find "
+               "them");
+    }
+    map.done();
   }
 
   // `accounts: all`, a list of ids, or {file: PATH}.
@@ -369,6 +483,17 @@ std::vector<std::string> csv_cells(std::string_view line) {
 }
 
 }  // namespace
+
+bool Identity::per_account() const { return role_arn.find(kAccountPlace) != std::string::npos; }
+
+std::string Identity::role_arn_for(const std::string& account) const {
+  std::string arn = role_arn;
+  for (std::size_t at = 0; (at = arn.find(kAccountPlace, at)) != std::string::npos;) {
+    arn.replace(at, kAccountPlace.size(), account);
+    at += account.size();
+  }
+  return arn;
+}
 
 std::vector<Rule> Config::default_rules() {
   Rule rule;

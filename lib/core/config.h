@@ -23,15 +23,35 @@ struct Account {
 // By account id.
 using AccountDirectory = std::map<std::string, Account>;
 
-// One set of credentials and what is asked with it: in each of its regions, one poll an interval.
+// Who asks AWS: the credentials that the usual chain finds, or a profile names, and on top of them
+// a role that is assumed.
+struct Identity {
+  std::string profile;   // empty: the environment first
+  std::string role_arn;  // empty: none; with "{account}" in it, one role for each account
+  std::string external_id;
+  std::string session_name = "inspector-usaged";
+  Seconds duration = kHour;  // of the role's session, 15 minutes to 12 hours
+  bool operator==(const Identity&) const = default;
+
+  bool per_account() const;
+  // The ARN for one account.
+  std::string role_arn_for(const std::string& account) const;
+};
+
+// One identity and what is asked with it: in each of its regions, one poll an interval.
 struct Target {
   std::string name;
-  std::vector<std::string> regions;
-  // The ids to ask for; empty means all that the credentials see (`accounts: all`).
+  std::vector<std::string> regions;  // one at least, of one partition
+  // The ids to ask for; empty means all that the credentials see (`accounts: all`), or, with a role
+  // for each account, all of the organization.
   std::vector<std::string> accounts;
-  std::string profile;              // of the shared credentials file; empty: environment first
+  Identity credentials;
+  bool organizations = false;       // names of accounts come from AWS Organizations
+  bool free_trials = true;          // asks for the accounts' free trials, once a day
   std::optional<Seconds> interval;  // empty: collection.interval
-  std::string endpoint;             // empty: AWS's own for the region
+  std::string endpoint;             // of Inspector; empty: AWS's own for the region
+  std::optional<bool> fips;         // nullopt: as AWS_USE_FIPS_ENDPOINT says
+  std::optional<bool> dual_stack;   // nullopt: as AWS_USE_DUALSTACK_ENDPOINT says
   bool operator==(const Target&) const = default;
 };
 
@@ -84,8 +104,9 @@ struct Config {
 
   struct Collection {
     Seconds interval = kHour;
-    int concurrency = 16;            // polls side by side
-    int concurrency_per_target = 4;  // of which for one target
+    int concurrency = 32;             // polls side by side
+    int concurrency_per_target = 16;  // of which for one target
+    int concurrency_per_poll = 8;     // accounts side by side, with a role for each
     Seconds request_timeout{30};
     Seconds poll_timeout{600};
     bool operator==(const Collection&) const = default;

@@ -78,8 +78,11 @@ struct CurlClient::Handle {
   ~Handle() { curl_easy_cleanup(easy); }
 };
 
-CurlClient::CurlClient(const std::atomic<bool>* stop, std::string user_agent)
-    : handle_(std::make_unique<Handle>()), stop_(stop), user_agent_(std::move(user_agent)) {
+CurlClient::CurlClient(const std::atomic<bool>* stop, std::string user_agent, std::string ca_bundle)
+    : handle_(std::make_unique<Handle>()),
+      stop_(stop),
+      user_agent_(std::move(user_agent)),
+      ca_bundle_(std::move(ca_bundle)) {
   initialize_curl();
   handle_->easy = curl_easy_init();
   if (handle_->easy == nullptr) {
@@ -103,6 +106,7 @@ HttpReply CurlClient::send(const HttpRequest& request) {
     list = curl_slist_append(list, line.c_str());
   }
   list = curl_slist_append(list, "Expect:");
+  if (request.body.empty()) list = curl_slist_append(list, "Content-Type:");
   const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list,
                                                                             curl_slist_free_all);
 
@@ -124,13 +128,15 @@ HttpReply CurlClient::send(const HttpRequest& request) {
   curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, check_stop);
   curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &transfer);
-  if (request.method == "POST") {
+  if (request.direct) curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+  if (!ca_bundle_.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, ca_bundle_.c_str());
+  if (request.method != "GET") {
+    // With a Content-Length, even of 0, which servers that read a PUT's body wait for.
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(request.body.size()));
-  } else if (request.method != "GET") {
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
 
   const CURLcode code = curl_easy_perform(easy);

@@ -20,6 +20,7 @@ struct HttpRequest {
   std::string body;
   std::chrono::milliseconds timeout{30000};  // for the whole request
   std::size_t most_reply_bytes = 32U << 20U;
+  bool direct = false;  // past any proxy: for addresses of this machine and its link
 };
 
 // Why no reply came.
@@ -49,11 +50,13 @@ class HttpClient {
   virtual HttpReply send(const HttpRequest& request) = 0;
 };
 
-// HttpClient over libcurl. Keeps its connections; one for each thread.
+// HttpClient over libcurl. Keeps its connections; one for each thread. Proxies are those of the
+// environment: http_proxy, HTTPS_PROXY, ALL_PROXY, NO_PROXY, as libcurl has them.
 class CurlClient : public HttpClient {
  public:
-  // While `*stop` is true, a request ends at once. `user_agent` goes with each.
-  CurlClient(const std::atomic<bool>* stop, std::string user_agent);
+  // While `*stop` is true, a request ends at once. `user_agent` goes with each. `ca_bundle` is a
+  // file of certificate authorities in PEM; empty: the system's.
+  CurlClient(const std::atomic<bool>* stop, std::string user_agent, std::string ca_bundle = "");
   ~CurlClient() override;
   CurlClient(const CurlClient&) = delete;
   CurlClient& operator=(const CurlClient&) = delete;
@@ -65,6 +68,7 @@ class CurlClient : public HttpClient {
   std::unique_ptr<Handle> handle_;
   const std::atomic<bool>* stop_;
   std::string user_agent_;
+  std::string ca_bundle_;
 };
 
 }  // namespace usaged::net

@@ -16,23 +16,6 @@ constexpr std::array<std::string_view, 10> kUnsigned{
     "authorization", "connection", "expect",     "keep-alive",        "te",
     "trailer",       "upgrade",    "user-agent", "transfer-encoding", "x-amzn-trace-id"};
 
-bool is_unreserved(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_' || c == '.' || c == '~';
-}
-
-std::string percent_encode(std::string_view text, bool keep_slash) {
-  std::string result;
-  for (const char c : text) {
-    if (is_unreserved(c) || (keep_slash && c == '/')) {
-      result += c;
-    } else {
-      result += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    }
-  }
-  return result;
-}
-
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
@@ -66,7 +49,7 @@ std::string canonical_path(std::string_view path) {
   }
   std::string normal = "/" + core::join(parts, "/");
   if (normal.size() > 1 && path.ends_with('/')) normal += '/';
-  return percent_encode(normal, true);
+  return core::percent_encode(normal, "/");
 }
 
 std::string canonical_query(std::string_view query) {
@@ -77,8 +60,8 @@ std::string canonical_query(std::string_view query) {
     const std::size_t equals = parameter.find('=');
     const std::string name = parameter.substr(0, equals);
     const std::string value = equals == std::string::npos ? "" : parameter.substr(equals + 1);
-    parameters.emplace_back(percent_encode(percent_decode(name), false),
-                            percent_encode(percent_decode(value), false));
+    parameters.emplace_back(core::percent_encode(percent_decode(name)),
+                            core::percent_encode(percent_decode(value)));
   }
   std::ranges::sort(parameters);
   std::vector<std::string> parts;
@@ -160,6 +143,11 @@ std::string signature(const Scope& scope, const std::string& secret_access_key,
 }
 
 void sign(Request& request, const Scope& scope, const Credentials& credentials) {
+  // What an earlier signature left: a request that is signed again has one of each.
+  std::erase_if(request.headers, [](const auto& header) {
+    const std::string name = core::lower(header.first);
+    return name == "x-amz-date" || name == "x-amz-security-token" || name == "authorization";
+  });
   request.headers.emplace_back("X-Amz-Date", core::format_basic(scope.time));
   if (!credentials.session_token.empty()) {
     request.headers.emplace_back("X-Amz-Security-Token", credentials.session_token);

@@ -50,8 +50,8 @@ std::string signing_key(const Scope& scope, const std::string& secret_access_key
 std::string signature(const Scope& scope, const std::string& secret_access_key,
                       const std::string& string_to_sign);
 
-// Adds x-amz-date, x-amz-security-token (if there is a session token) and authorization to the
-// headers of the request.
+// Puts x-amz-date, x-amz-security-token (if there is a session token) and authorization among the
+// headers of the request, in place of any that are there.
 void sign(Request& request, const Scope& scope, const Credentials& credentials);
 
 }  // namespace usaged::net::sigv4

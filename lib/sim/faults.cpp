@@ -40,6 +40,14 @@ FaultKind parse_kind(const std::string& text) {
                                  : fmt::format("did you mean '{}'?", near));
 }
 
+std::string parse_service(const std::string& text) {
+  static const std::vector<std::string> names{"inspector2",    "trials",   "sts",
+                                              "organizations", "metadata", "container"};
+  if (std::ranges::find(names, text) != names.end()) return text;
+  throw core::Error(core::ErrorCode::kInvalid, "'{}' is not a service; allowed: {}", text,
+                    core::join(names, ", "));
+}
+
 }  // namespace
 
 std::vector<Fault> parse_faults(const std::string& name, const std::string& text) {
@@ -52,7 +60,9 @@ std::vector<Fault> parse_faults(const std::string& name, const std::string& text
       Fault fault{};
       map.require("kind", "what goes wrong");
       map.read("kind", fault.kind, parse_kind);
+      map.read("service", fault.service, parse_service);
       map.read("region", fault.region);
+      map.read("account", fault.account);
       map.read("probability", fault.probability, 0, 1);
       map.read("after", fault.after, 0, 1000000);
       map.read("every", fault.every, 1, 1000000);
@@ -69,12 +79,16 @@ std::vector<Fault> parse_faults(const std::string& name, const std::string& text
   return faults;
 }
 
-std::vector<Fault> FaultPlan::next(const std::string& region) {
+std::vector<Fault> FaultPlan::next(const std::string& service, const std::string& region,
+                                   const std::string& account) {
   const std::lock_guard lock(mutex_);
   std::vector<Fault> result;
   for (std::size_t i = 0; i < faults_.size(); ++i) {
     const Fault& fault = faults_[i];
-    if (!fault.region.empty() && fault.region != region) continue;
+    if (fault.service != service || (!fault.region.empty() && fault.region != region) ||
+        (!fault.account.empty() && fault.account != account)) {
+      continue;
+    }
     if (++met_[i] <= fault.after || (met_[i] - fault.after) % fault.every != 0) continue;
     random_ = core::stable_hash(std::to_string(random_));
     const double chance = static_cast<double>(random_ >> 11U) * 0x1.0p-53;

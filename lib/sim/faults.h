@@ -29,7 +29,9 @@ enum class FaultKind {
 
 struct Fault {
   FaultKind kind;
+  std::string service = "inspector2";
   std::string region;      // empty: every one
+  std::string account;     // of the role that asks or is asked for; empty: every one
   double probability = 1;  // of each request
   int after = 0;           // so many of the requests that are meant pass first
   int every = 1;           // of the others, each n-th
@@ -40,8 +42,10 @@ struct Fault {
 
 // Reads a plan: a YAML file with `faults:`, a list of maps with `kind` (throttle, server_error,
 // unavailable, denied, expired_token, hang, cut, garbage, empty, repeated_token, unknown_type,
-// null_members, straddle) and, each optional, `region`, `probability` (0 to 1), `after`, `every`,
-// `count`, `retry_after` and `duration`. Throws Error(kConfig) with all its errors.
+// null_members, straddle) and, each optional, `service` (inspector2, which means ListUsageTotals,
+// trials, sts, organizations, metadata or container), `region`, `account`, `probability` (0 to 1),
+// `after`, `every`, `count`, `retry_after` and `duration`. Throws Error(kConfig) with all its
+// errors.
 std::vector<Fault> parse_faults(const std::string& name, const std::string& text);
 
 // Decides for each request which faults it meets. Safe for every thread.
@@ -50,7 +54,9 @@ class FaultPlan {
   FaultPlan(std::vector<Fault> faults, std::uint64_t seed)
       : faults_(std::move(faults)), met_(faults_.size()), done_(faults_.size()), random_(seed) {}
 
-  std::vector<Fault> next(const std::string& region);
+  // `region` and `account` are empty where the service has none.
+  std::vector<Fault> next(const std::string& service, const std::string& region,
+                          const std::string& account);
 
  private:
   std::mutex mutex_;

@@ -143,6 +143,11 @@ bool Organization::is_member(int account, core::Time t) const {
   return day_of(t) >= member.joined && day_of(t) < member.left;
 }
 
+Trial Organization::trial(int account) const {
+  const Member& member = members_.at(static_cast<std::size_t>(account));
+  return {time_of(member.joined), time_of(member.joined + kTrialDays)};
+}
+
 Organization::Series Organization::series(int account, const std::string& region,
                                           std::size_t type) const {
   const TypeSpec& spec = kTypes.at(type);

@@ -33,6 +33,12 @@ struct Surge {
   double factor = 1;
 };
 
+// When an account's free trials run.
+struct Trial {
+  core::Time start;
+  core::Time end;
+};
+
 struct OrganizationSpec {
   int accounts = 50;
   std::vector<std::string> regions{"us-east-1", "eu-central-1"};
@@ -57,6 +63,9 @@ class Organization {
   std::optional<int> find(std::string_view id) const;
 
   bool is_member(int account, core::Time t) const;
+
+  // The 15 days after the account joined.
+  Trial trial(int account) const;
 
   // The totals of the 30 days before t, per type with any usage in them. Doubles as AWS sends them:
   // hours to the fraction, scans whole, costs to 10 decimals.

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,7 +12,10 @@
 #include "core/time.h"
 #include "net/sigv4.h"
 #include "sim/faults.h"
+#include "sim/identity.h"
+#include "sim/inspector.h"
 #include "sim/organization.h"
+#include "sim/sts.h"
 
 namespace Poco {
 class ThreadPool;
@@ -35,18 +39,24 @@ struct SimulatorOptions {
   int port = 0;  // 0: any free one
   OrganizationSpec organization;
   net::sigv4::Credentials credentials{"AKIASIMULATOR", "simulator-secret", ""};
+  StsOptions sts;
+  std::string container_token;       // the Authorization that the container's keys take; empty: any
   std::optional<std::string> reply;  // sent to every good request as it stands
   std::vector<Fault> faults;
   // The time of the data. May be frozen, and moved by PUT /simulator/clock.
   std::function<core::Time()> now;
-  // The time that signatures are checked against.
+  // The time that signatures are checked against, and by how much AWS's clock differs from it.
   std::function<core::Time()> signing_now;
+  core::Seconds clock_skew{0};
 };
 
-// A simulated Amazon Inspector that speaks the real protocol: one address for all its regions (the
-// signature's scope says which), `POST /usage/list`, and beside it
+// A simulated AWS that speaks the real protocols, at one address for all services and regions (the
+// signature's scope says which): Amazon Inspector's ListUsageTotals and BatchGetFreeTrialInfo, STS,
+// Organizations' ListAccounts, the instance metadata service below /latest/, a container's
+// credentials below /v2/credentials/, and beside them
 //   GET  /simulator/clock     the data's time;  PUT with a time as body sets it
 //   GET  /simulator/labels    spikes and bursts, ?start=&end=
+//   GET  /simulator/requests  how many came, by service
 //   GET  /simulator/webhooks  what arrived at POST /webhook
 class Simulator {
  public:
@@ -65,20 +75,25 @@ class Simulator {
 
   const Organization& organization() const { return organization_; }
   std::vector<ReceivedWebhook> webhooks() const;
-  // Requests to /usage/list so far, good and bad.
-  std::int64_t requests() const { return requests_; }
+  // Requests to a service so far, good and bad: "inspector2" (ListUsageTotals), "trials", "sts",
+  // "organizations".
+  std::int64_t requests(const std::string& service = "inspector2") const;
 
  private:
   friend class SimulatorHandler;
 
+  void count(const std::string& service);
+
   SimulatorOptions options_;
   Organization organization_;
   FaultPlan faults_;
-  std::string token_key_;
+  Identities identities_;
+  Inspector inspector_;
+  Sts sts_;
   mutable std::mutex mutex_;
   std::optional<core::Time> frozen_;
   std::vector<ReceivedWebhook> webhooks_;
-  std::atomic<std::int64_t> requests_{0};
+  std::map<std::string, std::int64_t> requests_;
   std::atomic<bool> stopping_{false};
   std::unique_ptr<Poco::ThreadPool> threads_;
   std::unique_ptr<Poco::Net::HTTPServer> server_;

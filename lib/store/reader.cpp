@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "store/rows.h"
 
@@ -16,7 +17,7 @@ constexpr int kProgressSteps = 10000;  // about 0.1 ms of SQLite's work
 
 constexpr const char* kPollColumns =
     "id, target, region, slot, interval, started, finished, outcome, requests, pages, accounts, "
-    "series, error, request_id";
+    "series, error, request_id, clock_skew";
 
 PollRow poll_row(SQLite::Statement& query) {
   PollRow row;
@@ -34,6 +35,9 @@ PollRow poll_row(SQLite::Statement& query) {
   row.series = query.getColumn(11).getInt();
   row.error = query.getColumn(12).getString();
   row.request_id = query.getColumn(13).getString();
+  if (!query.getColumn(14).isNull()) {
+    row.clock_skew = core::Seconds{query.getColumn(14).getInt64()};
+  }
   return row;
 }
 
@@ -134,7 +138,14 @@ std::vector<AccountRow> Reader::accounts() {
         "= 0 AND v.poll_id IN (SELECT max(id) FROM poll WHERE outcome = 'ok' GROUP BY target, "
         "region)");
     while (active.executeStep()) rows[active.getColumn(0).getString()].active = true;
-    SQLite::Statement names(db_, "SELECT id, name FROM account");
+    SQLite::Statement listed(
+        db_, "SELECT id, min(name), min(status) FROM organization_account GROUP BY id");
+    while (listed.executeStep()) {
+      AccountRow& row = rows[listed.getColumn(0).getString()];
+      row.known.name = listed.getColumn(1).getString();
+      row.organization_status = listed.getColumn(2).getString();
+    }
+    SQLite::Statement names(db_, "SELECT id, name FROM account WHERE name <> ''");
     while (names.executeStep()) {
       rows[names.getColumn(0).getString()].known.name = names.getColumn(1).getString();
     }
@@ -143,12 +154,13 @@ std::vector<AccountRow> Reader::accounts() {
       rows[tags.getColumn(0).getString()].known.tags[tags.getColumn(1).getString()] =
           tags.getColumn(2).getString();
     }
-    SQLite::Statement missing(
-        db_, "SELECT account, target, region, since FROM missing_account ORDER BY target, region");
+    SQLite::Statement missing(db_,
+                              "SELECT account, target, region, since, error FROM missing_account "
+                              "ORDER BY target, region");
     while (missing.executeStep()) {
       rows[missing.getColumn(0).getString()].missing.push_back(
           {missing.getColumn(1).getString(), missing.getColumn(2).getString(),
-           core::from_unix(missing.getColumn(3).getInt64())});
+           core::from_unix(missing.getColumn(3).getInt64()), missing.getColumn(4).getString()});
     }
     std::vector<AccountRow> result;
     for (auto& [id, row] : rows) {
@@ -156,6 +168,127 @@ std::vector<AccountRow> Reader::accounts() {
       result.push_back(std::move(row));
     }
     return result;
+  });
+}
+
+std::vector<TrialRow> Reader::trials(const std::vector<std::string>& accounts) {
+  return guarded("read free trials", path_, [&] {
+    SQLite::Statement price(
+        db_, "SELECT price, currency FROM unit_price WHERE region = ? AND type = ? LIMIT 1");
+    // Each series of an account and region as last seen, and its total a day before.
+    SQLite::Statement usage(
+        db_,
+        "SELECT s.type, p.started, v.total, (SELECT w.total FROM poll q JOIN sample w ON w.poll_id "
+        "= q.id AND w.series_id = v.series_id WHERE q.target = p.target AND q.region = p.region "
+        "AND "
+        "q.outcome = 'ok' AND q.started BETWEEN p.started - 30 * 3600 AND p.started - 86400 ORDER "
+        "BY q.started DESC LIMIT 1) FROM series s JOIN sample v ON v.series_id = s.id AND v.gone = "
+        "0 AND v.poll_id IN (SELECT max(id) FROM poll WHERE outcome = 'ok' AND region = ?2 GROUP "
+        "BY "
+        "target) JOIN poll p ON p.id = v.poll_id WHERE s.account = ?1 AND s.region = ?2 GROUP BY "
+        "s.id");
+    // What a month of what a trial covers will cost; nothing if a part of it is not known.
+    const auto cost_after = [&](TrialRow& row) {
+      std::optional<double> cost;
+      usage.bind(1, row.trial.account);
+      usage.bind(2, row.region);
+      bool known = true;
+      while (usage.executeStep()) {
+        const std::string type = usage.getColumn(0).getString();
+        if (!core::trial_covers(row.trial.type, type)) continue;
+        const auto monthly = core::monthly_usage(
+            optional_double(usage.getColumn(2)), optional_double(usage.getColumn(3)),
+            row.trial.start, core::from_unix(usage.getColumn(1).getInt64()));
+        price.bind(1, row.region);
+        price.bind(2, type);
+        known = known && monthly && price.executeStep();
+        if (known) {
+          const std::string currency = price.getColumn(1).getString();
+          known = !cost || currency == row.currency;
+          cost = cost.value_or(0) + *monthly * price.getColumn(0).getDouble();
+          row.currency = currency;
+        }
+        price.reset();
+      }
+      usage.reset();
+      if (known) row.monthly_cost_after = cost;
+    };
+    SQLite::Statement query(
+        db_,
+        "SELECT account, region, type, started, ends, status FROM free_trial WHERE ?1 = '[]' OR "
+        "account IN (SELECT value FROM json_each(?1)) ORDER BY account, region, type");
+    query.bind(1, nlohmann::json(accounts).dump());
+    std::vector<TrialRow> rows;
+    while (query.executeStep()) {
+      TrialRow row;
+      row.region = query.getColumn(1).getString();
+      row.trial = {query.getColumn(0).getString(), query.getColumn(2).getString(),
+                   optional_time(query.getColumn(3)), optional_time(query.getColumn(4)),
+                   query.getColumn(5).getString()};
+      if (row.trial.status == "ACTIVE") cost_after(row);
+      rows.push_back(std::move(row));
+    }
+    return rows;
+  });
+}
+
+std::vector<TrialErrorRow> Reader::trial_errors(const std::vector<std::string>& accounts) {
+  return guarded("read free trials", path_, [&] {
+    SQLite::Statement query(
+        db_,
+        "SELECT account, region, code, message FROM free_trial_error WHERE ?1 = '[]' OR account IN "
+        "(SELECT value FROM json_each(?1)) ORDER BY account, region");
+    query.bind(1, nlohmann::json(accounts).dump());
+    std::vector<TrialErrorRow> rows;
+    while (query.executeStep()) {
+      rows.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
+                      query.getColumn(2).getString(), query.getColumn(3).getString()});
+    }
+    return rows;
+  });
+}
+
+std::vector<OverlapRow> Reader::overlaps() {
+  return guarded("read overlaps", path_, [&] {
+    SQLite::Statement query(
+        db_, "SELECT target, other, region, accounts FROM overlap ORDER BY region, target, other");
+    std::vector<OverlapRow> rows;
+    while (query.executeStep()) {
+      rows.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
+                      query.getColumn(2).getString(), query.getColumn(3).getInt64()});
+    }
+    return rows;
+  });
+}
+
+std::vector<BehaviourRow> Reader::behaviours() {
+  return guarded("read behaviours", path_, [&] {
+    SQLite::Statement query(
+        db_, "SELECT target, type, behaviour, reason, since FROM behaviour ORDER BY target, type");
+    std::vector<BehaviourRow> rows;
+    while (query.executeStep()) {
+      rows.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
+                      core::parse_behaviour(query.getColumn(2).getString()),
+                      query.getColumn(3).getString(),
+                      core::from_unix(query.getColumn(4).getInt64())});
+    }
+    return rows;
+  });
+}
+
+std::vector<RefreshRow> Reader::refreshes() {
+  return guarded("read refreshes", path_, [&] {
+    SQLite::Statement query(db_,
+                            "SELECT kind, target, region, attempted, succeeded, error FROM refresh "
+                            "ORDER BY kind, target, region");
+    std::vector<RefreshRow> rows;
+    while (query.executeStep()) {
+      rows.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
+                      query.getColumn(2).getString(),
+                      core::from_unix(query.getColumn(3).getInt64()),
+                      optional_time(query.getColumn(4)), query.getColumn(5).getString()});
+    }
+    return rows;
   });
 }
 

@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "core/alert.h"
+#include "core/behaviour.h"
 #include "core/config.h"
 #include "core/schedule.h"
 #include "core/time.h"
+#include "core/trial.h"
 #include "store/database.h"
 
 namespace usaged::store {
@@ -32,6 +34,7 @@ struct PollRow {
   int series = 0;
   std::string error;
   std::string request_id;
+  std::optional<core::Seconds> clock_skew;  // AWS's clock minus ours
 };
 
 // The state of one target in one region.
@@ -46,14 +49,59 @@ struct MissingAccount {
   std::string target;
   std::string region;
   core::Time since;
+  std::string error;  // why it could not be asked; empty: it was not returned
+};
+
+// A free trial, and what the usage that it covers will cost a month once it is over, at today's
+// usage; nullopt if that is not known, or the trial is over.
+struct TrialRow {
+  std::string region;
+  core::FreeTrial trial;
+  std::optional<double> monthly_cost_after;
+  std::string currency;
+};
+
+struct TrialErrorRow {
+  std::string account;
+  std::string region;
+  std::string code;
+  std::string message;
 };
 
 struct AccountRow {
   std::string id;
-  core::Account known;                   // from the configuration
+  core::Account known;                   // from the configuration; the name else from Organizations
+  std::string organization_status;       // "ACTIVE", ...; empty: not listed by Organizations
   std::optional<core::Time> first_seen;  // nullopt: never returned by AWS
   bool active = false;                   // in the newest good poll of a target and region
   std::vector<MissingAccount> missing;
+};
+
+// Accounts that two targets see in one region.
+struct OverlapRow {
+  std::string target;
+  std::string other;
+  std::string region;
+  std::int64_t accounts = 0;
+};
+
+// Which kind of number a usage type is, as seen by a target.
+struct BehaviourRow {
+  std::string target;
+  std::string type;
+  core::Behaviour behaviour = core::Behaviour::kUnknown;
+  std::string reason;
+  core::Time since;
+};
+
+// What is asked once a day beside the polls.
+struct RefreshRow {
+  std::string kind;  // "organization", "trials"
+  std::string target;
+  std::string region;  // empty for an organization
+  core::Time attempted;
+  std::optional<core::Time> succeeded;
+  std::string error;  // of the last attempt
 };
 
 struct AlertEventRow {
@@ -104,6 +152,12 @@ class Reader {
                              const std::string& outcome, std::int64_t before, int limit);
   std::vector<ScopeRow> scopes();
   std::vector<AccountRow> accounts();
+  // By account, region and type; of these accounts, or of all if there are none.
+  std::vector<TrialRow> trials(const std::vector<std::string>& accounts);
+  std::vector<TrialErrorRow> trial_errors(const std::vector<std::string>& accounts);
+  std::vector<OverlapRow> overlaps();
+  std::vector<BehaviourRow> behaviours();
+  std::vector<RefreshRow> refreshes();
   // Newest first; an empty state means every one.
   std::vector<core::Alert> alerts(const std::string& state, std::int64_t before, int limit);
   std::optional<core::Alert> alert(std::int64_t id);

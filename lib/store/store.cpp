@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -43,6 +44,10 @@ void put_text(SQLite::Statement& statement, int index, const std::string& text) 
   }
 }
 
+std::string kind_name(RefreshKind kind) {
+  return kind == RefreshKind::kOrganization ? "organization" : "trials";
+}
+
 std::string series_key(const std::string& region, const std::string& account,
                        const std::string& type, const std::string& provider,
                        const std::string& currency) {
@@ -60,7 +65,8 @@ void record(SQLite::Database& db, std::int64_t poll_id, const PollReport& report
   SQLite::Statement update(
       db,
       "UPDATE poll SET finished = ?, outcome = ?, requests = ?, pages = ?, accounts = ?, "
-      "series = ?, error = ?, request_id = ? WHERE id = ? AND outcome = 'running'");
+      "series = ?, error = ?, request_id = ?, clock_skew = ? WHERE id = ? AND outcome = "
+      "'running'");
   put(update, 1, report.finished);
   update.bind(2, std::string(core::outcome_name(report.outcome)));
   update.bind(3, report.requests);
@@ -69,7 +75,12 @@ void record(SQLite::Database& db, std::int64_t poll_id, const PollReport& report
   update.bind(6, static_cast<std::int64_t>(series));
   put_text(update, 7, report.error);
   put_text(update, 8, report.request_id);
-  update.bind(9, poll_id);
+  if (report.clock_skew) {
+    update.bind(9, static_cast<std::int64_t>(report.clock_skew->count()));
+  } else {
+    update.bind(9);
+  }
+  update.bind(10, poll_id);
   if (update.exec() != 1) {
     throw Error(ErrorCode::kInternal, "poll {} is not running, so it can't end", poll_id);
   }
@@ -138,6 +149,30 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
         asked.reset();
       }
     }
+    // What else is known goes with whoever told it.
+    nlohmann::json organizations = nlohmann::json::array();
+    nlohmann::json trials = nlohmann::json::array();
+    nlohmann::json all = nlohmann::json::array();
+    for (const core::Target& target : targets) {
+      all.push_back(target.name);
+      if (target.organizations) organizations.push_back(target.name);
+      if (target.free_trials) trials.push_back(target.name);
+    }
+    const auto keep = [this](const char* table, const char* column, const nlohmann::json& names) {
+      SQLite::Statement forget(
+          db_, fmt::format("DELETE FROM {} WHERE {} NOT IN (SELECT value FROM json_each(?))", table,
+                           column));
+      forget.bind(1, names.dump());
+      forget.exec();
+    };
+    keep("organization_account", "target", organizations);
+    keep("free_trial", "target", trials);
+    keep("free_trial_error", "target", trials);
+    keep("refresh", "target", all);
+    keep("behaviour", "target", all);
+    db_.exec(
+        "DELETE FROM overlap WHERE EXISTS (SELECT 1 FROM scope s WHERE s.removed IS NOT NULL AND "
+        "s.region = overlap.region AND s.target IN (overlap.target, overlap.other))");
     transaction.commit();
   });
 }
@@ -208,9 +243,10 @@ std::int64_t Store::series_id(const std::string& region, const core::UsageTotal&
   return id;
 }
 
-void Store::finish_poll(std::int64_t poll_id, const Snapshot& snapshot, const PollReport& report) {
+std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snapshot& snapshot,
+                                                const PollReport& report) {
   const std::lock_guard lock(mutex_);
-  guarded("store snapshot", path_, [&] {
+  return guarded("store snapshot", path_, [&] {
     const std::size_t series_before = series_.size();
     try {
       SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
@@ -244,33 +280,45 @@ void Store::finish_poll(std::int64_t poll_id, const Snapshot& snapshot, const Po
         present.insert(id);
       }
 
+      std::unordered_set<std::string_view> failed;
+      for (const FailedAccount& account : snapshot.failed) failed.insert(account.account);
       SQLite::Statement previous(
           db_,
-          "SELECT series_id FROM sample WHERE gone = 0 AND poll_id = (SELECT id FROM poll WHERE "
-          "target = ? AND region = ? AND outcome = 'ok' ORDER BY started DESC, id DESC LIMIT 1)");
+          "SELECT v.series_id, s.account FROM sample v JOIN series s ON s.id = v.series_id WHERE "
+          "v.gone = 0 AND v.poll_id = (SELECT id FROM poll WHERE target = ? AND region = ? AND "
+          "outcome = 'ok' ORDER BY started DESC, id DESC LIMIT 1)");
       previous.bind(1, target);
       previous.bind(2, region);
-      SQLite::Statement gone(db_, "INSERT INTO sample (poll_id, series_id, gone) VALUES (?, ?, 1)");
+      SQLite::Statement lost(db_, "INSERT INTO sample (poll_id, series_id, gone) VALUES (?, ?, ?)");
       while (previous.executeStep()) {
         const std::int64_t id = previous.getColumn(0).getInt64();
         if (present.contains(id)) continue;
-        gone.bind(1, poll_id);
-        gone.bind(2, id);
-        gone.exec();
-        gone.reset();
+        const bool unknown = !failed.empty() && failed.contains(previous.getColumn(1).getString());
+        lost.bind(1, poll_id);
+        lost.bind(2, id);
+        lost.bind(3, unknown ? 0 : 1);
+        lost.exec();
+        lost.reset();
       }
 
       SQLite::Statement add_missing(
           db_,
-          "INSERT OR IGNORE INTO missing_account (target, region, account, since) "
-          "VALUES (?, ?, ?, ?)");
-      for (const std::string& account : snapshot.missing) {
+          "INSERT INTO missing_account (target, region, account, since, error) VALUES (?, ?, ?, ?, "
+          "?) ON CONFLICT DO UPDATE SET error = excluded.error");
+      nlohmann::json still_missing = nlohmann::json::array();
+      const auto note_missing = [&](const std::string& account, const std::string& error) {
+        still_missing.push_back(account);
         add_missing.bind(1, target);
         add_missing.bind(2, region);
         add_missing.bind(3, account);
         put(add_missing, 4, started);
+        put_text(add_missing, 5, error);
         add_missing.exec();
         add_missing.reset();
+      };
+      for (const std::string& account : snapshot.missing) note_missing(account, "");
+      for (const FailedAccount& account : snapshot.failed) {
+        note_missing(account.account, account.error);
       }
       SQLite::Statement drop_missing(
           db_,
@@ -278,11 +326,15 @@ void Store::finish_poll(std::int64_t poll_id, const Snapshot& snapshot, const Po
           "(SELECT value FROM json_each(?))");
       drop_missing.bind(1, target);
       drop_missing.bind(2, region);
-      drop_missing.bind(3, nlohmann::json(snapshot.missing).dump());
+      drop_missing.bind(3, still_missing.dump());
       drop_missing.exec();
 
       record(db_, poll_id, report, accounts.size(), rows.size());
+      note_prices(snapshot, region, started);
+      note_overlaps(poll_id, target, region);
+      auto changes = observe_behaviour(poll_id, target, region, started);
       transaction.commit();
+      return changes;
     } catch (...) {
       // The series that this transaction made are gone with it.
       if (series_.size() != series_before) {
@@ -292,6 +344,149 @@ void Store::finish_poll(std::int64_t poll_id, const Snapshot& snapshot, const Po
       throw;
     }
   });
+}
+
+void Store::note_prices(const Snapshot& snapshot, const std::string& region, Time seen) {
+  std::map<std::pair<std::string_view, std::string_view>, std::vector<double>> prices;
+  for (const core::UsageTotal& total : snapshot.totals) {
+    if (total.total.value_or(0) <= 0 || total.cost.value_or(0) <= 0) continue;
+    prices[{total.type, total.currency}].push_back(*total.cost / *total.total);
+  }
+  SQLite::Statement write(
+      db_,
+      "INSERT OR REPLACE INTO unit_price (region, type, currency, price, seen) VALUES (?, ?, ?, ?, "
+      "?)");
+  for (auto& [key, all] : prices) {
+    const auto middle = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
+    std::ranges::nth_element(all, middle);
+    write.bind(1, region);
+    write.bind(2, std::string(key.first));
+    write.bind(3, std::string(key.second));
+    write.bind(4, *middle);
+    put(write, 5, seen);
+    write.exec();
+    write.reset();
+  }
+}
+
+// How many accounts of this poll other targets see too.
+void Store::note_overlaps(std::int64_t poll_id, const std::string& target,
+                          const std::string& region) {
+  SQLite::Statement forget(db_,
+                           "DELETE FROM overlap WHERE region = ?2 AND (target = ?1 OR other = ?1)");
+  forget.bind(1, target);
+  forget.bind(2, region);
+  forget.exec();
+  SQLite::Statement others(
+      db_,
+      "SELECT p.target, max(p.id) FROM poll p WHERE p.region = ?2 AND p.target <> ?1 AND p.outcome "
+      "= 'ok' AND p.target IN (SELECT target FROM scope WHERE region = ?2 AND removed IS NULL) "
+      "GROUP BY p.target");
+  others.bind(1, target);
+  others.bind(2, region);
+  SQLite::Statement insert(
+      db_,
+      "INSERT INTO overlap (target, other, region, accounts) SELECT ?1, ?2, ?3, count(*) FROM "
+      "(SELECT s.account FROM sample v JOIN series s ON s.id = v.series_id WHERE v.poll_id = ?4 "
+      "AND "
+      "v.gone = 0 INTERSECT SELECT s.account FROM sample v JOIN series s ON s.id = v.series_id "
+      "WHERE v.poll_id = ?5 AND v.gone = 0) HAVING count(*) > 0");
+  while (others.executeStep()) {
+    const std::string other = others.getColumn(0);
+    insert.bind(1, std::min(target, other));
+    insert.bind(2, std::max(target, other));
+    insert.bind(3, region);
+    insert.bind(4, poll_id);
+    insert.bind(5, others.getColumn(1).getInt64());
+    insert.exec();
+    insert.reset();
+  }
+}
+
+std::vector<BehaviourChange> Store::observe_behaviour(std::int64_t poll_id,
+                                                      const std::string& target,
+                                                      const std::string& region, Time started) {
+  // The first poll of a day, and one of the day before.
+  SQLite::Statement pair(
+      db_,
+      "SELECT (SELECT count(*) FROM poll WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND "
+      "id "
+      "<> ?3 AND started / 86400 = ?4 / 86400), id, started, (SELECT min(started) FROM poll WHERE "
+      "target = ?1 AND region = ?2 AND outcome = 'ok') FROM poll WHERE target = ?1 AND region = ?2 "
+      "AND outcome = 'ok' AND id <> ?3 AND started BETWEEN ?4 - 40 * 3600 AND ?4 - 20 * 3600 ORDER "
+      "BY started DESC LIMIT 1");
+  pair.bind(1, target);
+  pair.bind(2, region);
+  pair.bind(3, poll_id);
+  put(pair, 4, started);
+  if (!pair.executeStep() || pair.getColumn(0).getInt() > 0) return {};
+  const std::int64_t before_id = pair.getColumn(1).getInt64();
+  const double days =
+      static_cast<double>(unix_seconds(started) - pair.getColumn(2).getInt64()) / 86400.0;
+  const std::int64_t seen_from = pair.getColumn(3).getInt64() + 86400;
+
+  std::map<std::string, core::BehaviourPair> pairs;
+  SQLite::Statement both(
+      db_,
+      "SELECT s.type, s.first_seen, a.total, b.total FROM sample a JOIN sample b ON b.series_id = "
+      "a.series_id AND b.poll_id = ?2 JOIN series s ON s.id = a.series_id WHERE a.poll_id = ?1 AND "
+      "a.total IS NOT NULL AND (b.total IS NOT NULL OR b.gone = 1)");
+  both.bind(1, before_id);
+  both.bind(2, poll_id);
+  while (both.executeStep()) {
+    const std::int64_t first_seen = both.getColumn(1).getInt64();
+    const double age = first_seen < seen_from
+                           ? -1
+                           : static_cast<double>(unix_seconds(started) - first_seen) / 86400.0;
+    pairs[both.getColumn(0).getString()].add(both.getColumn(2).getDouble(),
+                                             both.getColumn(3).getDouble(), age, days);
+  }
+
+  std::vector<BehaviourChange> changes;
+  SQLite::Statement read(
+      db_,
+      "SELECT days, resets, rises, falls, jumps, ramps, flat, updated, behaviour, "
+      "since FROM behaviour WHERE target = ? AND type = ?");
+  SQLite::Statement write(
+      db_,
+      "INSERT OR REPLACE INTO behaviour (target, type, days, resets, rises, falls, jumps, ramps, "
+      "flat, updated, behaviour, reason, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  for (const auto& [type, counted] : pairs) {
+    core::BehaviourEvidence evidence;
+    core::Behaviour before = core::Behaviour::kUnknown;
+    Time since = started;
+    read.bind(1, target);
+    read.bind(2, type);
+    if (read.executeStep()) {
+      const auto number = [&read](int column) { return read.getColumn(column).getDouble(); };
+      evidence =
+          core::faded({number(0), number(1), number(2), number(3), number(4), number(5), number(6)},
+                      started - core::from_unix(read.getColumn(7).getInt64()));
+      before = core::parse_behaviour(read.getColumn(8).getString());
+      since = core::from_unix(read.getColumn(9).getInt64());
+    }
+    read.reset();
+    counted.add_to(evidence);
+    core::BehaviourVerdict verdict = core::judge(evidence);
+    // Evidence that fades is no news.
+    if (verdict.behaviour == core::Behaviour::kUnknown) verdict.behaviour = before;
+    if (verdict.behaviour != before) since = started;
+    write.bind(1, target);
+    write.bind(2, type);
+    int column = 3;
+    for (const double value : {evidence.days, evidence.resets, evidence.rises, evidence.falls,
+                               evidence.jumps, evidence.ramps, evidence.flat}) {
+      write.bind(column++, value);
+    }
+    put(write, 10, started);
+    write.bind(11, std::string(core::behaviour_name(verdict.behaviour)));
+    write.bind(12, verdict.reason);
+    put(write, 13, since);
+    write.exec();
+    write.reset();
+    if (verdict.behaviour != before) changes.push_back({type, before, std::move(verdict)});
+  }
+  return changes;
 }
 
 void Store::fail_poll(std::int64_t poll_id, const PollReport& report) {
@@ -323,6 +518,159 @@ std::optional<core::LastAttempt> Store::last_attempt(const std::string& target,
         core::parse_outcome(query.getColumn(2).getString()).value_or(core::Outcome::kServer);
     last.failures = query.getColumn(3).getInt();
     return last;
+  });
+}
+
+bool Store::begin_refresh(RefreshKind kind, const std::string& target, const std::string& region,
+                          Time now) {
+  const std::lock_guard lock(mutex_);
+  return guarded("begin refresh", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement query(
+        db_,
+        "SELECT attempted, succeeded FROM refresh WHERE kind = ? AND target = ? AND region = ?");
+    query.bind(1, kind_name(kind));
+    query.bind(2, target);
+    query.bind(3, region);
+    std::optional<core::LastRefresh> last;
+    if (query.executeStep()) {
+      const std::int64_t attempted = query.getColumn(0).getInt64();
+      const bool good = query.getColumn(1).getInt64() >= attempted;  // NULL is 0
+      last = {core::from_unix(attempted), good};
+    }
+    if (!core::refresh_due(last, now)) return false;
+    SQLite::Statement note(
+        db_,
+        "INSERT INTO refresh (kind, target, region, attempted, error) VALUES (?, "
+        "?, ?, ?, 'not ended') ON CONFLICT DO UPDATE SET attempted = "
+        "excluded.attempted, error = excluded.error");
+    note.bind(1, kind_name(kind));
+    note.bind(2, target);
+    note.bind(3, region);
+    put(note, 4, now);
+    note.exec();
+    transaction.commit();
+    return true;
+  });
+}
+
+void Store::end_refresh(RefreshKind kind, const std::string& target, const std::string& region,
+                        Time now) {
+  SQLite::Statement note(db_,
+                         "UPDATE refresh SET succeeded = max(?4, attempted), error = NULL WHERE "
+                         "kind = ?1 AND target = ?2 AND region = ?3");
+  note.bind(1, kind_name(kind));
+  note.bind(2, target);
+  note.bind(3, region);
+  put(note, 4, now);
+  note.exec();
+}
+
+void Store::fail_refresh(RefreshKind kind, const std::string& target, const std::string& region,
+                         const std::string& error) {
+  const std::lock_guard lock(mutex_);
+  guarded("record failed refresh", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement note(
+        db_, "UPDATE refresh SET error = ?4 WHERE kind = ?1 AND target = ?2 AND region = ?3");
+    note.bind(1, kind_name(kind));
+    note.bind(2, target);
+    note.bind(3, region);
+    note.bind(4, error);
+    note.exec();
+    transaction.commit();
+  });
+}
+
+void Store::finish_organization(const std::string& target,
+                                const std::vector<OrganizationAccount>& accounts, Time now) {
+  const std::lock_guard lock(mutex_);
+  guarded("store organization", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement forget(db_, "DELETE FROM organization_account WHERE target = ?");
+    forget.bind(1, target);
+    forget.exec();
+    SQLite::Statement insert(
+        db_,
+        "INSERT OR REPLACE INTO organization_account (target, id, name, status) "
+        "VALUES (?, ?, ?, ?)");
+    for (const OrganizationAccount& account : accounts) {
+      insert.bind(1, target);
+      insert.bind(2, account.id);
+      insert.bind(3, account.name);
+      insert.bind(4, account.status);
+      insert.exec();
+      insert.reset();
+    }
+    end_refresh(RefreshKind::kOrganization, target, "", now);
+    transaction.commit();
+  });
+}
+
+void Store::finish_trials(const std::string& target, const std::string& region,
+                          const std::vector<core::FreeTrial>& trials,
+                          const std::vector<TrialError>& errors, Time now) {
+  const std::lock_guard lock(mutex_);
+  guarded("store free trials", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    // What is known of an account for which AWS could not say stays.
+    nlohmann::json failed = nlohmann::json::array();
+    for (const TrialError& error : errors) failed.push_back(error.account);
+    SQLite::Statement forget_errors(db_,
+                                    "DELETE FROM free_trial_error WHERE target = ? AND region = ?");
+    forget_errors.bind(1, target);
+    forget_errors.bind(2, region);
+    forget_errors.exec();
+    SQLite::Statement forget(
+        db_,
+        "DELETE FROM free_trial WHERE target = ? AND region = ? AND account NOT "
+        "IN (SELECT value FROM json_each(?))");
+    forget.bind(1, target);
+    forget.bind(2, region);
+    forget.bind(3, failed.dump());
+    forget.exec();
+    SQLite::Statement insert(db_,
+                             "INSERT OR REPLACE INTO free_trial (account, region, type, started, "
+                             "ends, status, target) VALUES (?, ?, ?, ?, ?, ?, ?)");
+    for (const core::FreeTrial& trial : trials) {
+      insert.bind(1, trial.account);
+      insert.bind(2, region);
+      insert.bind(3, trial.type);
+      put(insert, 4, trial.start);
+      put(insert, 5, trial.end);
+      insert.bind(6, trial.status);
+      insert.bind(7, target);
+      insert.exec();
+      insert.reset();
+    }
+    SQLite::Statement insert_error(
+        db_,
+        "INSERT OR REPLACE INTO free_trial_error (account, region, code, "
+        "message, target) VALUES (?, ?, ?, ?, ?)");
+    for (const TrialError& error : errors) {
+      insert_error.bind(1, error.account);
+      insert_error.bind(2, region);
+      insert_error.bind(3, error.code);
+      insert_error.bind(4, error.message);
+      insert_error.bind(5, target);
+      insert_error.exec();
+      insert_error.reset();
+    }
+    end_refresh(RefreshKind::kTrials, target, region, now);
+    transaction.commit();
+  });
+}
+
+std::vector<std::string> Store::organization_accounts(const std::string& target) {
+  const std::lock_guard lock(mutex_);
+  return guarded("read organization", path_, [&] {
+    SQLite::Statement query(db_,
+                            "SELECT id FROM organization_account WHERE target = ? AND status = "
+                            "'ACTIVE' ORDER BY id");
+    query.bind(1, target);
+    std::vector<std::string> ids;
+    while (query.executeStep()) ids.push_back(query.getColumn(0).getString());
+    return ids;
   });
 }
 

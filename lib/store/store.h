@@ -10,19 +10,51 @@
 #include <vector>
 
 #include "core/alert.h"
+#include "core/behaviour.h"
 #include "core/config.h"
 #include "core/schedule.h"
 #include "core/time.h"
+#include "core/trial.h"
 #include "core/usage.h"
 #include "store/database.h"
 
 namespace usaged::store {
 
+// An account that could not be asked.
+struct FailedAccount {
+  std::string account;
+  std::string error;  // for people
+};
+
 // Everything that one good poll brought.
 struct Snapshot {
   std::vector<core::UsageTotal> totals;  // each series once
   std::vector<std::string> missing;      // accounts asked for by id and not returned
+  std::vector<FailedAccount> failed{};   // what is known of them becomes unknown
 };
+
+// A usage type whose numbers are seen to be of another kind than before.
+struct BehaviourChange {
+  std::string type;
+  core::Behaviour before;
+  core::BehaviourVerdict after;
+};
+
+struct OrganizationAccount {
+  std::string id;
+  std::string name;
+  std::string status;  // "ACTIVE", ...
+};
+
+// An account for which AWS could not tell the free trials.
+struct TrialError {
+  std::string account;
+  std::string code;
+  std::string message;
+};
+
+// What is asked once a day beside the polls.
+enum class RefreshKind { kOrganization, kTrials };
 
 // How a poll went, beside its snapshot.
 struct PollReport {
@@ -30,8 +62,9 @@ struct PollReport {
   core::Outcome outcome = core::Outcome::kOk;
   int requests = 0;
   int pages = 0;
-  std::string error;       // for people; empty if it was good
-  std::string request_id;  // AWS's, of the last reply
+  std::string error;                          // for people; empty if it was good
+  std::string request_id;                     // AWS's, of the last reply
+  std::optional<core::Seconds> clock_skew{};  // AWS's clock minus ours
 };
 
 // One message for one receiver, until it is delivered or given up.
@@ -82,12 +115,29 @@ class Store {
 
   std::int64_t begin_poll(const std::string& target, const std::string& region, core::Time slot,
                           core::Seconds interval, core::Time started);
-  // Stores the snapshot and the report of a good poll, both or neither.
-  void finish_poll(std::int64_t poll_id, const Snapshot& snapshot, const PollReport& report);
+  // Stores the snapshot and the report of a good poll, both or neither. The first good poll of a
+  // day is compared with one of the day before: returns the usage types whose behaviour changed.
+  std::vector<BehaviourChange> finish_poll(std::int64_t poll_id, const Snapshot& snapshot,
+                                           const PollReport& report);
   void fail_poll(std::int64_t poll_id, const PollReport& report);
 
   std::optional<core::LastAttempt> last_attempt(const std::string& target,
                                                 const std::string& region);
+
+  // If it is time to (core::refresh_due), notes the attempt and returns true; whoever gets that has
+  // to end it with one of the next three. The organization's region is empty.
+  bool begin_refresh(RefreshKind kind, const std::string& target, const std::string& region,
+                     core::Time now);
+  void finish_organization(const std::string& target,
+                           const std::vector<OrganizationAccount>& accounts, core::Time now);
+  void finish_trials(const std::string& target, const std::string& region,
+                     const std::vector<core::FreeTrial>& trials,
+                     const std::vector<TrialError>& errors, core::Time now);
+  // What an earlier one brought stays.
+  void fail_refresh(RefreshKind kind, const std::string& target, const std::string& region,
+                    const std::string& error);
+  // The active ones, as listed last.
+  std::vector<std::string> organization_accounts(const std::string& target);
 
   std::vector<core::Alert> open_alerts();
   // Stores alerts that changed, an event for each change worth one, and the notifications.
@@ -106,6 +156,12 @@ class Store {
   std::int64_t series_id(const std::string& region, const core::UsageTotal& total,
                          core::Time first_seen);
   void load_series();
+  void end_refresh(RefreshKind kind, const std::string& target, const std::string& region,
+                   core::Time now);
+  void note_prices(const Snapshot& snapshot, const std::string& region, core::Time seen);
+  void note_overlaps(std::int64_t poll_id, const std::string& target, const std::string& region);
+  std::vector<BehaviourChange> observe_behaviour(std::int64_t poll_id, const std::string& target,
+                                                 const std::string& region, core::Time started);
 
   std::string path_;
   std::mutex mutex_;

@@ -116,6 +116,14 @@ void accounts(Text& text, store::Reader& reader) {
 
 void polls(Text& text, store::Reader& reader, const Counters::Values& values) {
   const std::vector<store::ScopeRow> scopes = reader.scopes();
+  text.family("inspector_clock_skew_seconds", "gauge",
+              "By how much AWS's clock is ahead of ours, as the last reply said.");
+  for (const store::ScopeRow& scope : scopes) {
+    if (scope.removed || !scope.newest.clock_skew) continue;
+    text.sample("inspector_clock_skew_seconds",
+                {{"target", scope.newest.target}, {"region", scope.newest.region}},
+                static_cast<double>(scope.newest.clock_skew->count()));
+  }
   text.family("inspector_poll_last_success_timestamp_seconds", "gauge",
               "When the newest good poll of a target and region began.");
   for (const store::ScopeRow& scope : scopes) {

@@ -112,7 +112,8 @@ Json poll_json(const store::PollRow& row) {
           {"accounts", row.accounts},
           {"series", row.series},
           {"error", maybe(row.error)},
-          {"request_id", maybe(row.request_id)}};
+          {"request_id", maybe(row.request_id)},
+          {"clock_skew_seconds", row.clock_skew ? Json(row.clock_skew->count()) : Json(nullptr)}};
 }
 
 Json group_json(const store::Group& group, core::Metric metric) {
@@ -235,6 +236,52 @@ Json latest_by(const std::vector<store::LatestRow>& rows, const store::Dimension
   return data;
 }
 
+// A poll that has not ended has ended no run of failures either.
+core::LastAttempt last_attempt(const store::ScopeRow& scope) {
+  core::LastAttempt last;
+  last.slot = scope.newest.slot;
+  last.finished = scope.newest.finished.value_or(scope.newest.started);
+  last.outcome = core::parse_outcome(scope.newest.outcome).value_or(core::Outcome::kServer);
+  last.failures = scope.failures;
+  return last;
+}
+
+Json overlaps_json(store::Reader& reader) {
+  Json overlaps = Json::array();
+  for (const store::OverlapRow& row : reader.overlaps()) {
+    overlaps.push_back({{"region", row.region},
+                        {"target", row.target},
+                        {"other", row.other},
+                        {"accounts", row.accounts}});
+  }
+  return overlaps;
+}
+
+Json behaviour_json(store::Reader& reader) {
+  Json behaviour = Json::array();
+  for (const store::BehaviourRow& row : reader.behaviours()) {
+    behaviour.push_back({{"target", row.target},
+                         {"usage_type", row.type},
+                         {"behaviour", core::behaviour_name(row.behaviour)},
+                         {"since", core::format_time(row.since)},
+                         {"evidence", row.reason}});
+  }
+  return behaviour;
+}
+
+Json refreshes_json(store::Reader& reader) {
+  Json refreshes = Json::array();
+  for (const store::RefreshRow& row : reader.refreshes()) {
+    refreshes.push_back({{"kind", row.kind},
+                         {"target", row.target},
+                         {"region", maybe(row.region)},
+                         {"last_attempt", core::format_time(row.attempted)},
+                         {"last_success", maybe(row.succeeded)},
+                         {"error", maybe(row.error)}});
+  }
+  return refreshes;
+}
+
 std::uint64_t file_size(const std::string& path) {
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(path, error);
@@ -260,6 +307,11 @@ Json status_reply(Asking asking) {
                         : scope.failures > 0 ? "retrying"
                                              : "ok";
     failing += !scope.removed && overdue ? 1 : 0;
+    const core::LastAttempt last = last_attempt(scope);
+    const bool asking_now = last.outcome == core::Outcome::kRunning;
+    const core::Due due = core::next_due(scope.newest.target, scope.newest.region,
+                                         scope.newest.interval, last, asking.now);
+    const bool waits = !scope.removed && !asking_now;
     targets.push_back(
         {{"target", scope.newest.target},
          {"region", scope.newest.region},
@@ -269,6 +321,12 @@ Json status_reply(Asking asking) {
          {"last_attempt", core::format_time(scope.newest.started)},
          {"last_outcome", scope.newest.outcome},
          {"failures", scope.failures},
+         {"breaker", core::breaker_open(last) ? "open" : "closed"},
+         {"next_try",
+          waits ? Json(core::format_time(std::max(due.at, asking.now))) : Json(nullptr)},
+         {"next_reason", waits ? Json(core::due_reason_name(due.reason)) : Json(nullptr)},
+         {"clock_skew_seconds",
+          scope.newest.clock_skew ? Json(scope.newest.clock_skew->count()) : Json(nullptr)},
          {"accounts", good ? Json(good->accounts) : Json(nullptr)},
          {"series", good ? Json(good->series) : Json(nullptr)},
          {"interval_seconds", scope.newest.interval.count()},
@@ -289,7 +347,10 @@ Json status_reply(Asking asking) {
          {"wal_bytes", file_size(path + "-wal")}}},
        {"polls", polls},
        {"alerts_firing", static_cast<int>(asking.reader.alerts("firing", 0, kMostRows).size())},
-       {"targets", targets}});
+       {"targets", targets},
+       {"overlaps", overlaps_json(asking.reader)},
+       {"behaviour", behaviour_json(asking.reader)},
+       {"daily", refreshes_json(asking.reader)}});
 }
 
 Json accounts_reply(Asking asking) {
@@ -299,6 +360,7 @@ Json accounts_reply(Asking asking) {
   asking.query.finish();
   Json data = Json::array();
   Json next = nullptr;
+  std::map<std::string, std::size_t> places;
   for (const store::AccountRow& row : asking.reader.accounts()) {
     if (row.id <= after) continue;
     if (!wanted.empty() && std::ranges::find(wanted, row.id) == wanted.end()) continue;
@@ -310,14 +372,36 @@ Json accounts_reply(Asking asking) {
     for (const store::MissingAccount& place : row.missing) {
       missing.push_back({{"target", place.target},
                          {"region", place.region},
-                         {"since", core::format_time(place.since)}});
+                         {"since", core::format_time(place.since)},
+                         {"error", maybe(place.error)}});
     }
+    places[row.id] = data.size();
     data.push_back({{"account_id", row.id},
                     {"name", maybe(row.known.name)},
                     {"tags", row.known.tags},
                     {"active", row.active},
                     {"first_seen", maybe(row.first_seen)},
-                    {"missing", missing}});
+                    {"organization_status", maybe(row.organization_status)},
+                    {"missing", missing},
+                    {"trials", Json::array()},
+                    {"trial_errors", Json::array()}});
+  }
+  std::vector<std::string> ids;
+  for (const auto& [id, place] : places) ids.push_back(id);
+  if (ids.empty()) return reply(std::move(data), nullptr, std::move(next));
+  for (const store::TrialRow& row : asking.reader.trials(ids)) {
+    data[places.at(row.trial.account)]["trials"].push_back(
+        {{"region", row.region},
+         {"type", row.trial.type},
+         {"status", row.trial.status},
+         {"start", maybe(row.trial.start)},
+         {"end", maybe(row.trial.end)},
+         {"monthly_cost_after", maybe(row.monthly_cost_after)},
+         {"currency", maybe(row.currency)}});
+  }
+  for (const store::TrialErrorRow& row : asking.reader.trial_errors(ids)) {
+    data[places.at(row.account)]["trial_errors"].push_back(
+        {{"region", row.region}, {"code", row.code}, {"message", row.message}});
   }
   return reply(std::move(data), nullptr, std::move(next));
 }

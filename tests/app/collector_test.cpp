@@ -118,7 +118,7 @@ TEST_F(CollectorTest, AFailureIsTriedAgainSoon) {
 TEST_F(CollectorTest, WithoutCredentialsThePollSaysSo) {
   World& world = new_world();
   make(world);
-  world.config.targets[0].profile = "nobody";
+  world.config.targets[0].credentials.profile = "nobody";
   const auto results = collector_->poll_due();
   EXPECT_EQ(results.at(0).outcome, Outcome::kCredentials);
   EXPECT_EQ(world.simulator->requests(), 0);

@@ -43,10 +43,15 @@ targets:
   - name: prod
     regions: [eu-central-1, us-east-1]
     accounts: ["012345678901", "123456789012"]
-    credentials: {profile: audit}
+    credentials: {profile: audit, role_arn: "arn:aws:iam::{account}:role/x/Read", external_id: "a:b",
+      session_name: usage@example, duration: 12h}
+    organizations: true
+    free_trials: false
     interval: 6h
     endpoint: http://127.0.0.1:9
   - {name: other, regions: eu-west-1, accounts: all}
+  - {name: china, regions: all, partition: aws-cn, dual_stack: true}
+  - {name: fips, regions: [us-gov-east-1], fips: true}
 rules:
   - {name: r, severity: critical, metric: total, group_by: [type, tag.team], window: 2d, increase_percent: 5,
      increase_amount: 0, for: 1, recovery: 0.5, accounts: ["012345678901"], regions: [eu-west-1], types: [X]}
@@ -56,9 +61,20 @@ receivers:
   EXPECT_EQ(config.http.allowed_hosts, std::vector<std::string>{"usage.example.com"});
   EXPECT_EQ(config.collection.interval, Seconds{1800});
   EXPECT_EQ(config.accounts.at("012345678901").tags.at("owner"), "ann");
-  ASSERT_EQ(config.targets.size(), 2U);
+  ASSERT_EQ(config.targets.size(), 4U);
+  EXPECT_EQ(config.targets[0].credentials.role_arn_for("123456789012"),
+            "arn:aws:iam::123456789012:role/x/Read");
+  EXPECT_TRUE(config.targets[0].credentials.per_account());
+  EXPECT_EQ(config.targets[0].credentials.external_id, "a:b");
+  EXPECT_EQ(config.targets[0].credentials.duration, 12 * kHour);
+  EXPECT_TRUE(config.targets[0].organizations);
+  EXPECT_FALSE(config.targets[0].free_trials);
+  EXPECT_THAT(config.targets[2].regions, ElementsAre("cn-north-1", "cn-northwest-1"));
+  EXPECT_EQ(config.targets[2].dual_stack, true);
+  EXPECT_EQ(config.targets[2].fips, std::nullopt);
+  EXPECT_EQ(config.targets[3].fips, true);
   EXPECT_THAT(config.targets[0].accounts, ElementsAre("012345678901", "123456789012"));
-  EXPECT_EQ(config.targets[0].profile, "audit");
+  EXPECT_EQ(config.targets[0].credentials.profile, "audit");
   EXPECT_EQ(interval_of(config, config.targets[0]), Seconds{6 * 3600});
   EXPECT_EQ(interval_of(config, config.targets[1]), Seconds{1800});
   EXPECT_TRUE(config.targets[1].accounts.empty());
@@ -101,6 +117,42 @@ const std::vector<Bad> kBad{
     Bad{"targets: [{name: a, regions: [eu-west-1, eu-west-1]}]", "'eu-west-1' is there twice"},
     Bad{"targets: [{name: a, regions: [eu-west-1], endpoint: 'ftp://x'}]", "not a URL"},
     Bad{"targets: [{name: a, regions: [eu-west-1], endpoint: 'http://u:p@x'}]", "not a URL"},
+    Bad{"targets: [{name: a, regions: al}]", "'al' is not a region"},
+    Bad{"targets: [{name: a, regions: all, partition: aws-china}]", "did you mean 'aws-cn'?"},
+    Bad{"targets: [{name: a, regions: [eu-west-1, cn-north-1]}]",
+        "targets[0].regions: cn-north-1 is in partition aws-cn, not in aws"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], partition: aws-us-gov}]",
+        "eu-west-1 is in partition aws, not in aws-us-gov"},
+    Bad{"targets: [{name: a, regions: [us-east-1, eu-west-1], fips: true}]",
+        "targets[0].fips: eu-west-1 has no FIPS endpoint; there is one in us-east-1, "},
+    Bad{"targets: [{name: a, regions: all, fips: true}]", "af-south-1 has no FIPS endpoint"},
+    Bad{"targets: [{name: a, regions: [us-east-1], fips: true, endpoint: 'http://x'}]",
+        "targets[0].fips: can't be had with an `endpoint` of your own"},
+    Bad{"targets: [{name: a, regions: [us-east-1], dual_stack: true, endpoint: 'http://x'}]",
+        "targets[0].dual_stack: can't be had"},
+    Bad{"targets: [{name: a, regions: [us-east-1], fips: maybe}]", "neither true nor false"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], credentials: {role_arn: audit}}]",
+        "'audit' is not a role's ARN"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], credentials: {role_arn: "
+        "'arn:aws:iam::12345678901:role/x'}}]",
+        "is not a role's ARN"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], credentials: {role_arn: "
+        "'arn:aws:iam::123456789012:user/x'}}]",
+        "is not a role's ARN"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], credentials: {role_arn: "
+        "'arn:aws-cn:iam::123456789012:role/x'}}]",
+        "is a role of partition aws-cn, but eu-west-1 is in aws"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], credentials: {role_arn: "
+        "'arn:aws:iam::{account}:role/x'}}]",
+        "`accounts` must list them, or `organizations: true` find them"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], credentials: {external_id: abc}}]",
+        "targets[0].credentials.external_id: means nothing without a role_arn"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], credentials: {role_arn: "
+        "'arn:aws:iam::123456789012:role/x', duration: 14m}}]",
+        "14m is out of range: from 15m to 12h"},
+    Bad{"targets: [{name: a, regions: [eu-west-1], credentials: {role_arn: "
+        "'arn:aws:iam::123456789012:role/x', session_name: 'a b'}}]",
+        "targets[0].credentials.session_name: must be 2 to 64 letters"},
     Bad{"targets: [{name: a, regions: [eu-west-1]}, {name: a, regions: [eu-west-1]}]",
         "another target has the name 'a' already"},
     Bad{"targets: [{name: a, regions: [eu-west-1], accounts: {file: /no/such/file}}]",

@@ -69,6 +69,7 @@ TEST(SampleConfig, ItsExamplesAreGood) {
   plain.name = config.targets[0].name;
   plain.regions = config.targets[0].regions;
   plain.interval = config.collection.interval;
+  plain.fips = plain.dual_stack = false;
   EXPECT_EQ(config.targets[0], plain);
 }
 

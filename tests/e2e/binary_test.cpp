@@ -1,4 +1,6 @@
 // The program as a user has it: the real binary, the real AWS client, the sqlite3 shell.
+#include "e2e/binary.h"
+
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -9,9 +11,7 @@
 #include <thread>
 
 #include "core/text.h"
-#include "support/process.h"
 #include "support/raw_http.h"
-#include "support/temp_folder.h"
 #include "support/wait.h"
 
 namespace usaged {
@@ -24,61 +24,6 @@ using support::Ran;
 using support::run;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-const std::string kBinary = USAGED_BINARY;
-const std::map<std::string, std::string> kCredentials{{"AWS_ACCESS_KEY_ID", "AKIASIMULATOR"},
-                                                      {"AWS_SECRET_ACCESS_KEY", "simulator-secret"},
-                                                      {"AWS_CONFIG_FILE", "/dev/null"},
-                                                      {"AWS_MAX_ATTEMPTS", "1"},
-                                                      {"AWS_PAGER", ""}};
-
-class BinaryTest : public ::testing::Test {
- protected:
-  // Starts a simulator with these flags; its URL.
-  std::string simulate(std::vector<std::string> flags) {
-    flags.insert(flags.begin(), {kBinary, "simulate", "--listen", "127.0.0.1:0"});
-    simulator_ = std::make_unique<Process>(flags);
-    EXPECT_TRUE(simulator_->read_until("endpoint-url http://127.0.0.1:")) << simulator_->output();
-    EXPECT_TRUE(simulator_->read_until("\n"));
-    std::smatch found;
-    const std::string output = simulator_->output();
-    EXPECT_TRUE(std::regex_search(output, found, std::regex("listens on (http://[0-9.:]+)")));
-    return found[1];
-  }
-
-  // Writes a configuration with one target and whatever comes after.
-  void configure(const std::string& endpoint, const std::string& regions,
-                 const std::string& more_of_target = "", const std::string& more = "") {
-    std::ofstream(folder_.path("c.yaml"))
-        << "database: " << database() << "\nhttp: {port: 0}\ntargets:\n  - name: t\n    regions: ["
-        << regions << "]\n    endpoint: " << endpoint << "\n"
-        << more_of_target << more;
-  }
-  std::string database() const { return folder_.path("u.db"); }
-
-  Ran command(std::vector<std::string> words) {
-    words.insert(words.begin(), kBinary);
-    words.insert(words.end(), {"--config", folder_.path("c.yaml")});
-    return run(words, kCredentials);
-  }
-  json command_json(const std::vector<std::string>& words) {
-    const Ran ran = command(words);
-    EXPECT_EQ(ran.code, 0) << ran.output;
-    return json::parse(ran.output);
-  }
-
-  static Ran aws(const std::string& url, std::vector<std::string> words,
-                 const std::string& secret = "simulator-secret") {
-    words.insert(words.begin(), {"aws", "inspector2", "list-usage-totals", "--region", "us-east-1",
-                                 "--output", "json", "--endpoint-url", url});
-    auto environment = kCredentials;
-    environment["AWS_SECRET_ACCESS_KEY"] = secret;
-    return run(words, environment);
-  }
-
-  support::TempFolder folder_;
-  std::unique_ptr<Process> simulator_;
-};
 
 TEST_F(BinaryTest, AReplyComesOutAsItWentIn) {
   const std::string file = std::string(SOURCE_DIR) + "/tests/data/usage-totals.json";
@@ -278,20 +223,6 @@ TEST_F(BinaryTest, WrongConfigurationsAndUsageExitWith2) {
   expect_2({"history", "--start", "tomorrow"}, "start: ");
   expect_2({"latest", "--json", "--csv"}, "choose one");
   expect_2({"poll", "--target", "nobody"}, "no target 'nobody'");
-}
-
-TEST_F(BinaryTest, SecretsAreNowhere) {
-  configure(simulate({"--accounts", "5"}), "us-east-1", "",
-            "log: {level: debug}\nreceivers: [{name: r, url: 'http://127.0.0.1:1/T0KEN'}]\n");
-  auto environment = kCredentials;
-  environment["AWS_SECRET_ACCESS_KEY"] = "S3CR3T";
-  Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, environment);
-  ASSERT_TRUE(daemon.read_until("InvalidSignatureException"));
-  daemon.signal(SIGTERM);
-  daemon.wait();
-  EXPECT_THAT(daemon.output(), Not(HasSubstr("S3CR3T")));
-  EXPECT_THAT(daemon.output(), Not(HasSubstr("T0KEN")));
-  EXPECT_THAT(command({"polls", "--json"}).output, Not(HasSubstr("S3CR3T")));
 }
 
 TEST_F(BinaryTest, ASecondWriterIsToldWhy) {

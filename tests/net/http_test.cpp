@@ -1,10 +1,19 @@
 #include "net/http.h"
 
+#include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/StreamSocket.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdlib>
+#include <mutex>
+#include <regex>
 #include <thread>
+#include <utility>
 
 #include "sim/simulator.h"
+#include "support/process.h"
+#include "support/temp_folder.h"
 
 namespace usaged::net {
 namespace {
@@ -78,6 +87,98 @@ TEST(CurlClient, NamesWhatCanNotBeReached) {
   EXPECT_FALSE(client.send(request).failure_text.empty());
   request.url = "file:///etc/passwd";
   EXPECT_EQ(client.send(request).failure, TransportFailure::kBadUrl);
+}
+
+// Notes the first line of each request, and answers it.
+class Listener {
+ public:
+  Listener() : socket_(Poco::Net::SocketAddress("127.0.0.1", 0)) {
+    thread_ = std::thread([this] {
+      while (!stop_) {
+        if (!socket_.poll(Poco::Timespan(0, 20000), Poco::Net::Socket::SELECT_READ)) continue;
+        Poco::Net::StreamSocket client = socket_.acceptConnection();
+        std::string text;
+        std::array<char, 4096> buffer{};
+        while (text.find("\r\n\r\n") == std::string::npos) {
+          const int n = client.receiveBytes(buffer.data(), buffer.size());
+          if (n <= 0) break;
+          text.append(buffer.data(), static_cast<std::size_t>(n));
+        }
+        {
+          const std::lock_guard lock(mutex_);
+          lines_.push_back(text.substr(0, text.find("\r\n")));
+        }
+        const std::string reply =
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+        client.sendBytes(reply.data(), static_cast<int>(reply.size()));
+      }
+    });
+  }
+  ~Listener() {
+    stop_ = true;
+    thread_.join();
+  }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  std::string url() const { return "http://" + socket_.address().toString(); }
+  std::vector<std::string> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(lines_, {});
+  }
+
+ private:
+  Poco::Net::ServerSocket socket_;
+  std::atomic<bool> stop_ = false;
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+  std::thread thread_;
+};
+
+TEST(CurlClient, GoesThroughTheProxyOfTheEnvironmentButForWhatIsExempt) {
+  Listener proxy;
+  Listener server;
+  setenv("http_proxy", proxy.url().c_str(), 1);
+  CurlClient client(nullptr, "test");
+  HttpRequest request;
+  request.url = "http://inspector2.example.invalid/usage/list";
+  EXPECT_EQ(client.send(request).status, 200);
+  EXPECT_EQ(proxy.take(), std::vector<std::string>{"GET " + request.url + " HTTP/1.1"});
+
+  request.url = server.url() + "/x";
+  request.direct = true;  // as for credentials of this machine
+  EXPECT_EQ(client.send(request).status, 200);
+  request.direct = false;
+  setenv("NO_PROXY", "127.0.0.0/8,.internal", 1);
+  EXPECT_EQ(client.send(request).status, 200);
+  EXPECT_TRUE(proxy.take().empty());
+  EXPECT_EQ(server.take().size(), 2U);
+  unsetenv("http_proxy");
+  unsetenv("NO_PROXY");
+}
+
+TEST(CurlClient, TrustsTheBundleItIsGiven) {
+  const support::TempFolder folder;
+  const support::Ran made = support::run(
+      {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+       "-nodes", "-keyout", folder.path("key"), "-out", folder.path("ca.pem"), "-days", "1",
+       "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"});
+  ASSERT_EQ(made.code, 0) << made.output;
+  support::Process server({"openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-key",
+                           folder.path("key"), "-cert", folder.path("ca.pem")});
+  ASSERT_TRUE(server.read_until("ACCEPT 127.0.0.1:")) << server.output();
+  ASSERT_TRUE(server.read_until("\n"));
+  const std::string output = server.output();
+  std::smatch port;
+  ASSERT_TRUE(std::regex_search(output, port, std::regex("ACCEPT 127.0.0.1:([0-9]+)")));
+  HttpRequest request;
+  request.url = "https://127.0.0.1:" + std::string(port[1]) + "/";
+  CurlClient trusting(nullptr, "test", folder.path("ca.pem"));
+  const HttpReply good = trusting.send(request);
+  EXPECT_EQ(good.status, 200) << good.failure_text;
+  CurlClient strict(nullptr, "test");
+  const HttpReply bad = strict.send(request);
+  EXPECT_EQ(bad.failure, TransportFailure::kNetwork);
+  EXPECT_NE(bad.failure_text.find("certificate"), std::string::npos) << bad.failure_text;
 }
 
 }  // namespace

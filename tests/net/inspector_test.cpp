@@ -21,24 +21,25 @@ const core::Time kNow = core::from_unix(1772366400);
 class InspectorTest : public ::testing::Test {
  protected:
   UsageReply ask(const std::vector<std::string>& accounts = {}) {
-    InspectorClient client({"eu-west-1", endpoint_},
-                           {&http_, [] { return kNow; },
-                            [this](std::chrono::milliseconds wait) {
-                              waits_.push_back(wait);
-                              return !stop_;
-                            },
-                            [] { return 0.5; },
-                            [this] {
-                              ++credentials_asked_;
-                              return sigv4::Credentials{"AKID", "SECRET", ""};
-                            }},
-                           limits_, quota_);
-    return client.list_usage_totals(accounts, stats_);
+    AwsClient client({endpoint_, "eu-west-1", "inspector2"},
+                     {&http_, [] { return kNow; },
+                      [this](std::chrono::milliseconds wait) {
+                        waits_.push_back(wait);
+                        return !stop_;
+                      },
+                      [] { return 0.5; },
+                      [this](const sigv4::Credentials*) {
+                        ++credentials_asked_;
+                        return sigv4::Credentials{"AKID", "SECRET", ""};
+                      },
+                      &skews_},
+                     limits_, quota_);
+    return list_usage_totals(client, accounts, stats_);
   }
   std::pair<Outcome, std::string> failure(const std::vector<std::string>& accounts = {}) {
     try {
       ask(accounts);
-    } catch (const InspectorError& e) {
+    } catch (const AwsError& e) {
       return {e.outcome(), e.what()};
     }
     return {Outcome::kOk, "no error"};
@@ -54,8 +55,9 @@ class InspectorTest : public ::testing::Test {
   FakeHttp http_;
   RetryQuota quota_;
   CallStats stats_;
-  InspectorClient::Limits limits_;
-  std::string endpoint_;
+  ClockSkews skews_;
+  AwsClient::Limits limits_;
+  std::string endpoint_ = "https://inspector2.eu-west-1.amazonaws.com";
   std::vector<std::chrono::milliseconds> waits_;
   int credentials_asked_ = 0;
   bool stop_ = false;
@@ -63,14 +65,13 @@ class InspectorTest : public ::testing::Test {
 
 const HttpReply kEmpty = FakeHttp::answer(200, R"({"totals":[]})");
 
-TEST_F(InspectorTest, AsksAwsItselfByDefault) {
+TEST_F(InspectorTest, AsksTheDocumentedPath) {
   http_.replies = {kEmpty};
   ask();
   const HttpRequest& request = http_.requests.at(0);
   EXPECT_EQ(request.url, "https://inspector2.eu-west-1.amazonaws.com/usage/list");
   EXPECT_EQ(request.method, "POST");
   EXPECT_EQ(asked(0), (json{{"maxResults", 500}}));
-  EXPECT_EQ(default_endpoint("cn-north-1"), "https://inspector2.cn-north-1.amazonaws.com.cn");
 }
 
 TEST_F(InspectorTest, FollowsPagesAndMergesAnAccountThatStraddlesTwo) {
@@ -240,7 +241,7 @@ TEST_F(InspectorTest, StoppingEndsIt) {
 }
 
 TEST_F(InspectorTest, TheWholePollHasADeadline) {
-  limits_.poll_timeout = std::chrono::milliseconds{0};
+  limits_.deadline = std::chrono::steady_clock::now();
   http_.replies = {kEmpty};
   EXPECT_EQ(failure().first, Outcome::kTimeout);
 }

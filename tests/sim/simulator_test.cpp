@@ -50,21 +50,27 @@ class SimulatorTest : public ::testing::Test {
   }
 
   net::UsageReply collect(const std::vector<std::string>& accounts = {}) {
-    net::InspectorClient client(
-        {"us-east-1", simulator_->url()},
-        {&client_, [] { return kNow; }, [](std::chrono::milliseconds) { return true; },
-         [] { return 0.0; },
-         [] {
-           return net::sigv4::Credentials{"AKIASIMULATOR", "simulator-secret", ""};
-         }},
-        {}, quota_);
+    net::AwsClient client = make_client();
     net::CallStats stats;
-    return client.list_usage_totals(accounts, stats);
+    return net::list_usage_totals(client, accounts, stats);
+  }
+
+  net::AwsClient make_client(const std::string& service = "inspector2") {
+    return {{simulator_->url(), "us-east-1", service},
+            {&client_, [] { return kNow; }, [](std::chrono::milliseconds) { return true; },
+             [] { return 0.0; },
+             [](const net::sigv4::Credentials*) {
+               return net::sigv4::Credentials{"AKIASIMULATOR", "simulator-secret", ""};
+             },
+             &skews_},
+            {},
+            quota_};
   }
 
   std::unique_ptr<Simulator> simulator_;
   net::CurlClient client_{nullptr, "test"};
   net::RetryQuota quota_;
+  net::ClockSkews skews_;
 };
 
 TEST_F(SimulatorTest, AnswersWithTheDocumentedMembers) {
@@ -188,18 +194,9 @@ TEST_F(SimulatorTest, StraddlingAccountsComeOutWhole) {
   start("", 30);
   const auto whole = collect().totals;
   start("faults: [{kind: straddle}]", 30);
-  net::InspectorClient::Limits limits;
-  limits.page_size = 5;
-  net::InspectorClient client(
-      {"us-east-1", simulator_->url()},
-      {&client_, [] { return kNow; }, [](std::chrono::milliseconds) { return true; },
-       [] { return 0.0; },
-       [] {
-         return net::sigv4::Credentials{"AKIASIMULATOR", "simulator-secret", ""};
-       }},
-      limits, quota_);
+  net::AwsClient client = make_client();
   net::CallStats stats;
-  const auto split = client.list_usage_totals({}, stats).totals;
+  const auto split = net::list_usage_totals(client, {}, stats, 5).totals;
   EXPECT_GE(stats.pages, 3);
   ASSERT_EQ(split.size(), whole.size());
   for (std::size_t i = 0; i < split.size(); ++i) {
@@ -223,7 +220,7 @@ TEST_F(SimulatorTest, EveryFaultThatIsNoAnswerIsAnErrorByName) {
     try {
       collect();
       ADD_FAILURE() << kind;
-    } catch (const net::InspectorError& e) {
+    } catch (const net::AwsError& e) {
       EXPECT_EQ(e.outcome(), outcome) << kind << ": " << e.what();
     }
   }

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "app/clock.h"
@@ -9,6 +9,7 @@
 #include "app/log.h"
 #include "core/config.h"
 #include "sim/simulator.h"
+#include "support/environment.h"
 #include "support/temp_folder.h"
 #include "support/wait.h"
 
@@ -27,6 +28,7 @@ struct World {
   void start_simulator() {
     simulator = std::make_unique<sim::Simulator>(options);
     options.port = simulator->port();
+    environment.emplace("AWS_ENDPOINT_URL", simulator->url());
     core::Target target;
     target.name = "t";
     target.regions = options.organization.regions;
@@ -35,11 +37,7 @@ struct World {
   }
 
   app::Daemon::World daemon_world() {
-    return {clock, *stop, *log, [](const std::string& name) -> std::optional<std::string> {
-              if (name == "AWS_ACCESS_KEY_ID") return "AKIASIMULATOR";
-              if (name == "AWS_SECRET_ACCESS_KEY") return "simulator-secret";
-              return std::nullopt;
-            }};
+    return {clock, *stop, *log, support::environment(environment)};
   }
 
   // The daemon anew, as after a restart.
@@ -54,6 +52,9 @@ struct World {
   app::ManualClock clock{core::from_unix(1772366400)};
   std::unique_ptr<app::Stop> stop = std::make_unique<app::Stop>();
   std::shared_ptr<spdlog::logger> log = app::quiet_logger();
+  std::map<std::string, std::string> environment{{"AWS_ACCESS_KEY_ID", "AKIASIMULATOR"},
+                                                 {"AWS_SECRET_ACCESS_KEY", "simulator-secret"},
+                                                 {"AWS_EC2_METADATA_DISABLED", "true"}};
   sim::SimulatorOptions options;
   core::Config config;
   std::unique_ptr<sim::Simulator> simulator;

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace usaged::net {
+
+// Reads one variable of the environment; nullopt if it is not set or empty.
+using Environment = std::function<std::optional<std::string>(const std::string&)>;
+
+Environment process_environment();
+
+// A variable that is "true" or "false" in any case; `otherwise` if it is not set. Throws
+// Error(kConfig) for anything else.
+bool environment_flag(const Environment& environment, const std::string& name, bool otherwise);
+
+}  // namespace usaged::net

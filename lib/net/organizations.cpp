@@ -1,0 +1,58 @@
+#include "net/organizations.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/text.h"
+#include "core/usage.h"
+
+namespace usaged::net {
+namespace {
+
+using core::Outcome;
+
+std::string text_of(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+}  // namespace
+
+std::vector<OrganizationMember> list_accounts(AwsClient& client, CallStats& stats) {
+  std::vector<OrganizationMember> members;
+  std::set<std::string> tokens;
+  nlohmann::json request = nlohmann::json::object();
+  while (true) {
+    const std::string body =
+        client.call({"/",
+                     {{"Content-Type", "application/x-amz-json-1.1"},
+                      {"X-Amz-Target", "AWSOrganizationsV20161128.ListAccounts"}},
+                     request.dump()},
+                    stats);
+    const auto malformed = [&](const std::string& what) {
+      return AwsError(Outcome::kMalformed, fmt::format("ListAccounts: {} (request {}, page {})",
+                                                       what, stats.request_id, stats.pages + 1));
+    };
+    const nlohmann::json page = nlohmann::json::parse(body, nullptr, false);
+    if (!page.is_object()) throw malformed("the reply is not a JSON object");
+    if (const auto accounts = page.find("Accounts");
+        accounts != page.end() && accounts->is_array()) {
+      for (const nlohmann::json& account : *accounts) {
+        if (!account.is_object() || !core::is_account_id(text_of(account, "Id"))) {
+          throw malformed("an item of `Accounts` has no account id");
+        }
+        // AWS is about to rename Status to State; both are there meanwhile.
+        const std::string status = text_of(account, "Status");
+        members.push_back({text_of(account, "Id"), one_line(text_of(account, "Name")),
+                           status.empty() ? text_of(account, "State") : status});
+      }
+    }
+    ++stats.pages;
+    const std::string token = text_of(page, "NextToken");
+    if (token.empty()) return members;
+    if (!tokens.insert(token).second) throw malformed("the same NextToken came twice");
+    request["NextToken"] = token;
+  }
+}
+
+}  // namespace usaged::net
