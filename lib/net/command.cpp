@@ -9,7 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
+#include <system_error>
 
 #include "core/error.h"
 
@@ -26,7 +26,8 @@ class Pipe {
  public:
   Pipe() {
     if (pipe2(ends_.data(), O_CLOEXEC) != 0) {
-      throw Error(ErrorCode::kRemote, "no pipe can be opened: {}", std::strerror(errno));
+      throw Error(ErrorCode::kRemote, "no pipe can be opened: {}",
+                  std::system_category().message(errno));
     }
   }
   ~Pipe() {
@@ -76,7 +77,8 @@ pid_t spawn(const std::string& command, int output) {
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) {
-    throw Error(ErrorCode::kRemote, "the shell can't be started: {}", std::strerror(error));
+    throw Error(ErrorCode::kRemote, "the shell can't be started: {}",
+                std::system_category().message(error));
   }
   return pid;
 }
@@ -102,7 +104,7 @@ std::string run_command(const std::string& command, const CommandLimits& limits)
       const ssize_t n = read(pipe.read_end(), buffer.data(), buffer.size());
       if (n == 0) break;
       if (n < 0 && errno != EINTR) {
-        problem = fmt::format("can't be read: {}", std::strerror(errno));
+        problem = fmt::format("can't be read: {}", std::system_category().message(errno));
       } else if (n > 0) {
         output.append(buffer.data(), static_cast<std::size_t>(n));
         if (output.size() > limits.most_bytes) {
