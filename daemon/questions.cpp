@@ -41,6 +41,7 @@ constexpr std::array kGroupBy{
          true},
     Flag{"--top", "top", "Only the so many largest", false},
 };
+constexpr std::array kGroupByOnly{kGroupBy[0]};
 constexpr std::array kRange{
     Flag{"--metric", "metric", "cost (default) or total", false},
     Flag{"--start", "start", "RFC 3339, Unix seconds, or like now-30d", false},
@@ -199,6 +200,8 @@ void add_questions(CLI::App& app, const Globals& globals) {
       {kFilters, kGroupBy, kLimit});
   add(app, globals, "history", "Cost or totals over time", web::history_reply,
       {kFilters, kGroupBy, kRange, kStep});
+  add(app, globals, "daily", "Usage or cost of each day, rebuilt from the sums of 30 days",
+      web::daily_reply, {kFilters, kGroupByOnly, kRange});
   add(app, globals, "deltas", "What changed, largest change first", web::deltas_reply,
       {kFilters, kGroupBy, kRange, kWindow});
   add(app, globals, "accounts", "Every account configured or seen", web::accounts_reply,

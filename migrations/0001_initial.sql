@@ -28,6 +28,7 @@ CREATE TABLE scope (
   target  TEXT NOT NULL,
   region  TEXT NOT NULL,
   removed INTEGER,  -- since when it is no longer asked; NULL: it is
+  settled INTEGER,  -- the last day (since the epoch) that is in `daily`
   PRIMARY KEY (target, region)
 ) STRICT, WITHOUT ROWID;
 
@@ -52,6 +53,25 @@ CREATE TABLE sample (
   cost      REAL,
   gone      INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (poll_id, series_id)
+) STRICT, WITHOUT ROWID;
+
+-- One row a series and UTC day, kept for ever: the first and the last of the day's sums that AWS told,
+-- and between what they moved. Days are counted since the epoch.
+CREATE TABLE daily (
+  series_id   INTEGER NOT NULL REFERENCES series (id),
+  day         INTEGER NOT NULL,
+  first_at    INTEGER NOT NULL,
+  first_total REAL    NOT NULL,
+  first_cost  REAL,
+  last_at     INTEGER NOT NULL,
+  last_total  REAL    NOT NULL,
+  last_cost   REAL,
+  min_total   REAL    NOT NULL,
+  max_total   REAL    NOT NULL,
+  min_cost    REAL,
+  max_cost    REAL,
+  samples     INTEGER NOT NULL,
+  PRIMARY KEY (series_id, day)
 ) STRICT, WITHOUT ROWID;
 
 -- Accounts that a target asks for by id and that its newest good poll did not return, or could not

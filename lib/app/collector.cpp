@@ -280,11 +280,12 @@ PollResult Collector::poll(const Job& job) {
     report = {world_.clock.now(), result.outcome,   stats.requests,  stats.pages,
               result.error,       stats.request_id, stats.clock_skew};
     world_.store.fail_poll(id, report);
-  } else if (target.free_trials) {
+  } else {
     try {
-      refresh_trials(job, accounts);
+      world_.store.settle(target.name, region, world_.clock.now());
+      if (target.free_trials) refresh_trials(job, accounts);
     } catch (const Error& e) {  // the poll is good all the same
-      world_.log.error("{}/{}: free trials: {}", target.name, region, e.what());
+      world_.log.error("{}/{}: after the poll: {}", target.name, region, e.what());
     }
   }
   return result;

@@ -1,6 +1,7 @@
 #include "core/daily.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -14,6 +15,7 @@ constexpr double kLeastSpread = 0.25;
 // A lone sum is so near a midnight at most to stand for it, in days.
 constexpr double kNear = 0.25;
 constexpr int kMostRounds = 12;
+constexpr int kWeekdayRounds = 4;
 // What computing with doubles leaves of a sum, and how much of that may add up in an exact day.
 constexpr double kNoise = 1e-12;
 constexpr double kExact = 1e3;
@@ -268,7 +270,9 @@ class Segment {
     return changed;
   }
 
-  // A point within the ranges that fits the first window and every slope: the slack shared alike.
+  // A point within the ranges that fits the first window and every slope. Begins with the slack
+  // shared alike; then, since days of the week are like each other, moves each chain to where its
+  // days are as near to what their weekdays have, keeping the sum of the window.
   std::vector<double> guesses() {
     std::vector<double> guess(days_.size());
     for (std::size_t i = 0; i < days_.size(); ++i) guess[i] = days_[i].low;
@@ -278,10 +282,70 @@ class Segment {
     // The earliest sum that is known tells how much the 30 days before have in all.
     std::int64_t anchor = from_ + kWindow;
     while (anchor <= to_ && !at(midnights_, anchor)) ++anchor;
-    if (anchor <= to_) {
-      const auto& sum = at(midnights_, anchor);
-      spread(anchor - kWindow, anchor, (sum->low + sum->high) / 2, of);
+    if (anchor > to_) {
+      follow(of);
+      return guess;
     }
+    const auto& window = at(midnights_, anchor);
+    const double sum = (window->low + window->high) / 2;
+    spread(anchor - kWindow, anchor, sum, of);
+    follow(of);
+    for (int round = 0; round < kWeekdayRounds; ++round) {
+      const auto usual = weekday_means(of);
+      for (std::int64_t day = anchor - kWindow; day < anchor; ++day) {
+        const Range& range = at(days_, day);
+        of(day) = std::clamp(of(day) + median_miss(day, usual, of), range.low, range.high);
+      }
+      settle(anchor - kWindow, anchor, sum, of);
+      follow(of);
+    }
+    return guess;
+  }
+
+  // The mean guess of each day of the week.
+  template <typename Of>
+  std::array<double, 7> weekday_means(Of of) const {
+    std::array<double, 7> sums{};
+    std::array<int, 7> counts{};
+    for (std::int64_t day = from_; day < to_; ++day) {
+      const auto weekday = static_cast<std::size_t>(day % 7);
+      sums.at(weekday) += of(day);
+      ++counts.at(weekday);
+    }
+    for (std::size_t i = 0; i < 7; ++i) sums.at(i) /= std::max(1, counts.at(i));
+    return sums;
+  }
+
+  // By how much the days of a chain are below what their weekdays have, in the middle of them.
+  template <typename Of>
+  double median_miss(std::int64_t first, const std::array<double, 7>& usual, Of of) const {
+    std::vector<double> misses;
+    for (std::int64_t day = first; day < to_; day += kWindow) {
+      if (day != first && !slopes_[static_cast<std::size_t>(day - from_)]) break;
+      misses.push_back(usual.at(static_cast<std::size_t>(day % 7)) - of(day));
+    }
+    std::ranges::sort(misses);
+    const std::size_t middle = misses.size() / 2;
+    return misses.size() % 2 == 1 ? misses[middle] : (misses[middle - 1] + misses[middle]) / 2;
+  }
+
+  // Moves the guesses of [first, last) alike until they add up to `sum`, within their ranges.
+  template <typename Of>
+  void settle(std::int64_t first, std::int64_t last, double sum, Of of) {
+    for (int round = 0; round < 3; ++round) {
+      double now = 0;
+      for (std::int64_t day = first; day < last; ++day) now += of(day);
+      const double share = (sum - now) / static_cast<double>(last - first);
+      for (std::int64_t day = first; day < last; ++day) {
+        const Range& range = at(days_, day);
+        of(day) = std::clamp(of(day) + share, range.low, range.high);
+      }
+    }
+  }
+
+  // Each day from the one that left at its end.
+  template <typename Of>
+  void follow(Of of) {
     for (std::int64_t day = from_ + kWindow; day < to_; ++day) {
       if (const auto& slope = at(slopes_, day)) {
         const Range& range = at(days_, day);
@@ -296,7 +360,6 @@ class Segment {
       spread(stretch->first, stretch->last, sum, of);
       day = stretch->last - 1;
     }
-    return guess;
   }
 
   // Sets the guesses of [first, last) so that they add up to `sum`, each as far up its range.

@@ -57,7 +57,8 @@ struct Day {
   // The usage lies within [low, high]; high is infinite if nothing bounds it. Equal if it is exact.
   double low = 0;
   double high = 0;
-  // A guess that agrees with every sum: the slack shared alike. The usage itself if it is exact.
+  // A guess that agrees with every sum: of all that do, one with like weekdays. The usage itself if
+  // it is exact.
   std::optional<double> estimate;
 };
 

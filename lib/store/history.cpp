@@ -8,7 +8,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "core/text.h"
+#include "store/coverage.h"
+#include "store/selection.h"
 
 namespace usaged::store {
 namespace {
@@ -25,211 +26,6 @@ constexpr std::size_t kPointLookups = 64;
 
 constexpr Time kNever{Seconds::min()};
 
-bool matches(const std::vector<std::string>& allowed, const std::string& value) {
-  return allowed.empty() || std::ranges::find(allowed, value) != allowed.end();
-}
-
-struct GoodPoll {
-  std::int64_t id;
-  Time taken_at;
-  Time slot;
-  Seconds interval;
-  Time covered_until() const { return taken_at + 2 * interval; }
-};
-
-// What one target sees in one region, over time.
-struct Scope {
-  std::string target;
-  std::string region;
-  Time first_good;
-  Time last_attempt;
-  Seconds interval;             // of the last attempt
-  std::vector<GoodPoll> polls;  // in the range and the one before it, by time
-  // Since when it is no longer asked. From then on there is nothing to know; until then, a time
-  // without a covering poll is a gap.
-  Time ends = Time::max();
-
-  // The newest good poll at or before t; nullptr if there is none.
-  const GoodPoll* before(Time t) const {
-    const auto after = std::ranges::upper_bound(polls, t, {}, &GoodPoll::taken_at);
-    return after == polls.begin() ? nullptr : &*std::prev(after);
-  }
-};
-
-std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start, Time end) {
-  return guarded("read polls", reader.path(), [&] {
-    std::map<std::pair<std::string, std::string>, Scope> scopes;
-    SQLite::Statement ranges(
-        reader.db(),
-        "SELECT target, region, min(CASE WHEN outcome = 'ok' THEN started END), max(started), "
-        "removed FROM poll LEFT JOIN scope USING (target, region) GROUP BY target, region");
-    SQLite::Statement interval(reader.db(),
-                               "SELECT interval FROM poll WHERE target = ? AND region = ? ORDER BY "
-                               "started DESC LIMIT 1");
-    // A poll more than twice the longest interval (a day) before the range says nothing in it, but
-    // shows which groups a gap at its beginning concerns: so the one before is always read.
-    SQLite::Statement polls(
-        reader.db(),
-        "SELECT id, started, slot, interval FROM poll WHERE target = ?1 AND region = ?2 AND "
-        "outcome = 'ok' AND started <= ?4 AND started >= ifnull((SELECT max(started) FROM poll "
-        "WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND started <= ?3), ?3) "
-        "ORDER BY started, id");
-    while (ranges.executeStep()) {
-      Scope scope;
-      scope.target = ranges.getColumn(0).getString();
-      scope.region = ranges.getColumn(1).getString();
-      if (!matches(filter.targets, scope.target) || !matches(filter.regions, scope.region))
-        continue;
-      if (ranges.getColumn(2).isNull()) {
-        scope.first_good = Time::max();
-      } else {
-        scope.first_good = core::from_unix(ranges.getColumn(2).getInt64());
-      }
-      scope.last_attempt = core::from_unix(ranges.getColumn(3).getInt64());
-      if (!ranges.getColumn(4).isNull()) {
-        scope.ends = core::from_unix(ranges.getColumn(4).getInt64());
-      }
-      interval.bind(1, scope.target);
-      interval.bind(2, scope.region);
-      if (interval.executeStep()) scope.interval = Seconds{interval.getColumn(0).getInt64()};
-      interval.reset();
-      polls.bind(1, scope.target);
-      polls.bind(2, scope.region);
-      polls.bind(3, static_cast<std::int64_t>(core::unix_seconds(start)));
-      polls.bind(4, static_cast<std::int64_t>(core::unix_seconds(end)));
-      while (polls.executeStep()) {
-        scope.polls.push_back({polls.getColumn(0).getInt64(),
-                               core::from_unix(polls.getColumn(1).getInt64()),
-                               core::from_unix(polls.getColumn(2).getInt64()),
-                               Seconds{polls.getColumn(3).getInt64()}});
-      }
-      polls.reset();
-      scopes.emplace(std::pair(scope.target, scope.region), std::move(scope));
-    }
-    std::vector<Scope> result;
-    for (auto& [key, scope] : scopes) result.push_back(std::move(scope));
-    return result;
-  });
-}
-
-// Why a scope has a gap: the outcome of its last failed poll there.
-std::string gap_reason(Reader& reader, const Scope& scope, Time from, Time to) {
-  return guarded("read polls", reader.path(), [&]() -> std::string {
-    SQLite::Statement query(
-        reader.db(),
-        "SELECT outcome FROM poll WHERE target = ? AND region = ? AND outcome NOT IN ('ok', "
-        "'running') AND started BETWEEN ? AND ? ORDER BY started DESC LIMIT 1");
-    query.bind(1, scope.target);
-    query.bind(2, scope.region);
-    query.bind(3, static_cast<std::int64_t>(core::unix_seconds(from)));
-    query.bind(4, static_cast<std::int64_t>(core::unix_seconds(to)));
-    return query.executeStep() ? query.getColumn(0).getString() : "not polled";
-  });
-}
-
-// Polls expected and good, and the gaps, in [start, end].
-Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, Time start, Time end) {
-  Completeness result;
-  for (const Scope& scope : scopes) {
-    if (scope.first_good == Time::max()) {
-      // Never once good: nothing is known of it, from its first attempt on.
-      if (scope.ends > start) {
-        ++result.expected;
-        result.gaps.push_back({scope.target, scope.region, start, end,
-                               gap_reason(reader, scope, core::from_unix(0), end)});
-      }
-      continue;
-    }
-    const Time from = std::max(start, scope.first_good);
-    const Time to = std::min(end, scope.ends);
-    if (from > to) continue;
-    std::set<Time> slots;
-    for (const GoodPoll& poll : scope.polls) {
-      if (poll.taken_at >= from && poll.taken_at <= to) slots.insert(poll.slot);
-    }
-    const auto good = static_cast<std::int64_t>(slots.size());
-    const auto slot = [&scope](Time t) {
-      return core::slot_at(scope.target, scope.region, scope.interval, t);
-    };
-    // The first good poll of all answers the slot before it, whenever that was.
-    const Time first_slot =
-        from == scope.first_good ? slot(from) - scope.interval : slot(from - Seconds{1});
-    // A slot counts once it was attempted, or is a whole interval old.
-    const Time last_slot = slot(std::max(std::min(to, scope.last_attempt), to - scope.interval));
-    const std::int64_t slots_due = (last_slot - first_slot) / scope.interval;
-    result.good += good;
-    result.expected += std::max(good, slots_due);
-    const auto add_gap = [&](Time a, Time b) {
-      a = std::max(a, from);
-      b = std::min(b, to);
-      if (a < b) {
-        result.gaps.push_back(
-            {scope.target, scope.region, a, b, gap_reason(reader, scope, a - scope.interval, b)});
-      }
-    };
-    Time covered = from;
-    for (const GoodPoll& poll : scope.polls) {
-      if (poll.taken_at > covered) add_gap(covered, poll.taken_at);
-      covered = std::max(covered, poll.covered_until());
-    }
-    if (covered < to) add_gap(covered, to);
-    if (!scope.polls.empty()) {
-      const Time newest = scope.polls.back().taken_at;
-      result.newest = std::max(result.newest.value_or(newest), newest);
-    }
-  }
-  return result;
-}
-
-struct SeriesRow {
-  std::int64_t id;
-  std::string account;
-  std::string region;
-  std::string type;
-  std::string provider;
-  std::string currency;
-};
-
-std::map<std::string, core::Tags> load_tags(Reader& reader) {
-  std::map<std::string, core::Tags> tags;
-  SQLite::Statement query(reader.db(), "SELECT account, name, value FROM account_tag");
-  while (query.executeStep()) {
-    tags[query.getColumn(0).getString()][query.getColumn(1).getString()] =
-        query.getColumn(2).getString();
-  }
-  return tags;
-}
-
-// The series that match, in order of their id.
-std::vector<SeriesRow> load_series(Reader& reader, const Filter& filter,
-                                   const std::map<std::string, core::Tags>& tags) {
-  return guarded("read series", reader.path(), [&] {
-    const std::set<std::string> accounts(filter.accounts.begin(), filter.accounts.end());
-    std::vector<SeriesRow> rows;
-    SQLite::Statement query(
-        reader.db(),
-        "SELECT id, account, region, type, provider, currency FROM series ORDER BY id");
-    while (query.executeStep()) {
-      SeriesRow row{query.getColumn(0).getInt64(),  query.getColumn(1).getString(),
-                    query.getColumn(2).getString(), query.getColumn(3).getString(),
-                    query.getColumn(4).getString(), query.getColumn(5).getString()};
-      if ((!accounts.empty() && !accounts.contains(row.account)) ||
-          !matches(filter.regions, row.region) || !matches(filter.types, row.type) ||
-          !matches(filter.providers, row.provider)) {
-        continue;
-      }
-      const bool tagged = std::ranges::all_of(filter.tags, [&](const auto& wanted) {
-        const auto found = tags.find(row.account);
-        if (found == tags.end()) return false;
-        const auto tag = found->second.find(wanted.first);
-        return tag != found->second.end() && matches(wanted.second, tag->second);
-      });
-      if (tagged) rows.push_back(std::move(row));
-    }
-    return rows;
-  });
-}
-
 // One number of one snapshot.
 struct Sample {
   std::int64_t series;
@@ -239,31 +35,19 @@ struct Sample {
 
 }  // namespace
 
-std::string label_of(const std::string& dimension) {
-  static const std::vector<std::string> kNames{"account", "region", "type", "provider"};
-  if (dimension == "account" || dimension == "account_id") return "account_id";
-  if (dimension == "region") return "region";
-  if (dimension == "type" || dimension == "usage_type") return "usage_type";
-  if (dimension == "provider" || dimension == "cloud_provider") return "cloud_provider";
-  if (dimension.starts_with("tag.") && dimension.size() > 4) return dimension;
-  const std::string near = core::nearest(dimension, kNames);
-  throw Error(ErrorCode::kInvalid, "group_by: '{}' is not allowed; {}", dimension,
-              near.empty() ? "allowed: account, region, type, provider, tag.NAME"
-                           : fmt::format("did you mean '{}'?", near));
-}
-
 // The sums of every group at chosen times. Asked in order of time, it reads each snapshot once.
 class Snapshots {
  public:
   Snapshots(Reader& reader, const Question& question, std::vector<Scope> scopes)
-      : reader_(reader), metric_(question.metric), scopes_(std::move(scopes)) {
-    const auto tags = load_tags(reader);
-    group_series(load_series(reader, question.filter, tags), question.group_by, tags);
+      : reader_(reader),
+        metric_(question.metric),
+        scopes_(std::move(scopes)),
+        selection_(reader, question) {
     for (std::size_t i = 0; i < scopes_.size(); ++i)
       regions_[scopes_[i].region].scopes.push_back(i);
   }
 
-  const std::vector<Group>& groups() const { return groups_; }
+  const std::vector<Group>& groups() const { return selection_.groups(); }
   const std::vector<Scope>& scopes() const { return scopes_; }
 
   // Numbers that AWS left out, in the snapshots at the time last asked for.
@@ -277,7 +61,7 @@ class Snapshots {
   // doesn't.
   std::vector<GroupValue> at(Time t) {
     reader_.check_deadline();
-    std::vector<GroupValue> values(groups_.size());
+    std::vector<GroupValue> values(groups().size());
     for (GroupValue& value : values) value.at.presence = core::Presence::kAbsent;
     for (auto& [name, region] : regions_) {
       refresh(region, t);
@@ -323,50 +107,6 @@ class Snapshots {
     }
   }
 
-  void group_series(const std::vector<SeriesRow>& series, const Dimensions& dimensions,
-                    const std::map<std::string, core::Tags>& tags) {
-    std::vector<std::string> names;
-    for (const std::string& dimension : dimensions) names.push_back(label_of(dimension));
-    std::map<std::pair<core::Labels, std::string>, std::size_t> known;
-    std::vector<std::string> types;  // of each group, for the message
-    for (const SeriesRow& row : series) {
-      Group group;
-      for (const std::string& name : names) {
-        std::string& value = group.labels[name];
-        if (name == "account_id") {
-          value = row.account;
-        } else if (name == "region") {
-          value = row.region;
-        } else if (name == "usage_type") {
-          value = row.type;
-        } else if (name == "cloud_provider") {
-          value = row.provider;
-        } else if (const auto found = tags.find(row.account); found != tags.end()) {
-          const auto tag = found->second.find(name.substr(4));
-          if (tag != found->second.end()) value = tag->second;
-        }
-      }
-      if (metric_ == core::Metric::kCost) group.currency = row.currency;
-      group.unit = core::unit_of(row.type);
-      const auto [place, fresh] =
-          known.emplace(std::pair(group.labels, group.currency), groups_.size());
-      if (fresh) {
-        groups_.push_back(group);
-        types.push_back(row.type);
-      } else if (metric_ == core::Metric::kTotal && groups_[place->second].unit != group.unit) {
-        throw Error(ErrorCode::kInvalid,
-                    "metric=total: {} counts {} and {} counts {}, which can't be added; group by "
-                    "type, or choose types of one unit",
-                    types[place->second], core::unit_name(groups_[place->second].unit), row.type,
-                    core::unit_name(group.unit));
-      }
-      const auto index = static_cast<std::size_t>(row.id);
-      if (group_of_.size() <= index) group_of_.resize(index + 1, kNoGroup);
-      group_of_[index] = static_cast<std::int32_t>(place->second);
-      chosen_.push_back(row.id);
-    }
-  }
-
   // Brings the parts of a region up to time t.
   void refresh(Region& region, Time t) {
     std::vector<std::pair<std::int64_t, bool>> key;
@@ -401,8 +141,7 @@ class Snapshots {
       for (const Sample& sample : snapshot(poll->id)) {
         if (sample.gone) continue;
         if (sources.size() > 1 && !seen.insert(sample.series).second) continue;
-        Part& part = region.parts[static_cast<std::size_t>(
-            group_of_[static_cast<std::size_t>(sample.series)])];
+        Part& part = region.parts[selection_.group_of(sample.series)];
         part.present = true;
         part.oldest = std::min(part.oldest, poll->taken_at);
         part.newest = std::max(part.newest, poll->taken_at);
@@ -424,17 +163,17 @@ class Snapshots {
     return guarded("read snapshot", reader_.path(), [&] {
       const char* column = metric_ == core::Metric::kCost ? "cost" : "total";
       std::vector<Sample> samples;
-      if (chosen_.size() <= kPointLookups) {
+      if (selection_.series().size() <= kPointLookups) {
         if (!lookup_) {
           lookup_.emplace(reader_.db(),
                           fmt::format("SELECT {}, gone FROM sample WHERE poll_id = ? AND "
                                       "series_id = ?",
                                       column));
         }
-        for (const std::int64_t series : chosen_) {
+        for (const SeriesRow& series : selection_.series()) {
           lookup_->bind(1, poll_id);
-          lookup_->bind(2, series);
-          if (lookup_->executeStep()) samples.push_back(sample_row(*lookup_, series, 0));
+          lookup_->bind(2, series.id);
+          if (lookup_->executeStep()) samples.push_back(sample_row(*lookup_, series.id, 0));
           lookup_->reset();
         }
         return samples;
@@ -447,10 +186,7 @@ class Snapshots {
       scan_->bind(1, poll_id);
       while (scan_->executeStep()) {
         const std::int64_t series = scan_->getColumn(0).getInt64();
-        const auto index = static_cast<std::size_t>(series);
-        if (index < group_of_.size() && group_of_[index] != kNoGroup) {
-          samples.push_back(sample_row(*scan_, series, 1));
-        }
+        if (selection_.has(series)) samples.push_back(sample_row(*scan_, series, 1));
       }
       scan_->reset();
       return samples;
@@ -463,15 +199,11 @@ class Snapshots {
             query.getColumn(column + 1).getInt() != 0};
   }
 
-  static constexpr std::int32_t kNoGroup = -1;
-
   Reader& reader_;
   core::Metric metric_;
   std::vector<Scope> scopes_;
   std::map<std::string, Region> regions_;
-  std::vector<Group> groups_;
-  std::vector<std::int32_t> group_of_;  // by series id
-  std::vector<std::int64_t> chosen_;
+  Selection selection_;
   std::optional<SQLite::Statement> lookup_;
   std::optional<SQLite::Statement> scan_;
 };
@@ -533,9 +265,9 @@ void check_range(Time start, Time end) {
 LatestAnswer History::latest(const Filter& filter, Time now) {
   std::vector<Scope> scopes = load_scopes(reader_, filter, now, now);
   std::erase_if(scopes, [&](const Scope& scope) { return scope.ends <= now; });
-  const auto tags = load_tags(reader_);
-  std::unordered_map<std::int64_t, SeriesRow> wanted;
-  for (SeriesRow& row : load_series(reader_, filter, tags)) wanted.emplace(row.id, std::move(row));
+  const Selection selection(reader_, {filter, {}, core::Metric::kCost});
+  std::unordered_map<std::int64_t, const SeriesRow*> wanted;
+  for (const SeriesRow& row : selection.series()) wanted.emplace(row.id, &row);
 
   LatestAnswer answer;
   answer.completeness.expected = static_cast<std::int64_t>(scopes.size());
@@ -570,7 +302,7 @@ LatestAnswer History::latest(const Filter& filter, Time now) {
         const std::int64_t id = query.getColumn(0).getInt64();
         const auto found = wanted.find(id);
         if (found == wanted.end() || !seen.insert(id).second) continue;
-        const SeriesRow& series = found->second;
+        const SeriesRow& series = *found->second;
         LatestRow row{series.account,        series.region,
                       series.type,           series.provider,
                       series.currency,       source.scope->target,

@@ -119,6 +119,9 @@ class Store {
   // day is compared with one of the day before: returns the usage types whose behaviour changed.
   std::vector<BehaviourChange> finish_poll(std::int64_t poll_id, const Snapshot& snapshot,
                                            const PollReport& report);
+  // Writes the days of a target and region that are over, and not yet written, to the table
+  // `daily`, each in a transaction of its own; how many.
+  int settle(const std::string& target, const std::string& region, core::Time now);
   void fail_poll(std::int64_t poll_id, const PollReport& report);
 
   std::optional<core::LastAttempt> last_attempt(const std::string& target,

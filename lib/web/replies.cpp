@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "store/database.h"
+#include "store/days.h"
 
 namespace usaged::web {
 namespace {
@@ -486,6 +487,37 @@ Json history_reply(Asking asking) {
     }
     Json entry = group_json(line.group, question.metric);
     entry["points"] = std::move(points);
+    data.push_back(std::move(entry));
+  }
+  return reply(std::move(data), completeness_json(answer.completeness, asking.now));
+}
+
+Json daily_reply(Asking asking) {
+  store::Question question;
+  question.filter = asking.query.filter();
+  question.group_by = asking.query.group_by();
+  question.metric = asking.query.metric();
+  const Time end = asking.query.time("end", asking.now).value_or(asking.now);
+  const Time start = asking.query.time("start", asking.now).value_or(end - 30 * core::kDay);
+  asking.query.finish();
+  const store::DailyAnswer answer = store::daily(asking.reader, question, start, end, asking.now);
+  Json data = Json::array();
+  for (const store::DailyLine& line : answer.lines) {
+    Json days = Json::array();
+    for (std::size_t i = 0; i < answer.days.size(); ++i) {
+      const auto& day = line.days[i];
+      if (!day) continue;
+      const bool exact = day->tag == core::DayTag::kExact;
+      days.push_back(
+          {{"day", core::format_time(core::from_unix(answer.days[i] * 86400)).substr(0, 10)},
+           {"tag", core::day_tag_name(day->tag)},
+           {"value", exact ? maybe(day->estimate) : Json(nullptr)},
+           {"low", day->low},
+           {"high", maybe(day->high)},
+           {"estimate", maybe(day->estimate)}});
+    }
+    Json entry = group_json(line.group, question.metric);
+    entry["days"] = std::move(days);
     data.push_back(std::move(entry));
   }
   return reply(std::move(data), completeness_json(answer.completeness, asking.now));

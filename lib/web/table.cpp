@@ -23,10 +23,10 @@ class Builder {
     table_.rows.back()[index] = std::move(value);
   }
 
-  // Every member but the points of a history.
+  // Every member but the points of a history and the days of daily usage.
   void set_members(const Json& item, const std::string& prefix) {
     for (const auto& [name, value] : item.items()) {
-      if (name == "points") continue;
+      if (name == "points" || name == "days") continue;
       if (value.is_object()) {
         set_members(value, name == "labels" ? "" : prefix + name + ".");
       } else if (value.is_array()) {
@@ -59,6 +59,15 @@ Table to_table(const Json& data) {
   Builder builder;
   const Json items = data.is_array() ? data : Json::array({data});
   for (const Json& item : items) {
+    if (item.contains("days")) {
+      for (const Json& day : item["days"]) {
+        builder.begin_row();
+        builder.set("day", day["day"]);
+        builder.set_members(item, "");
+        builder.set_members(day, "");
+      }
+      continue;
+    }
     if (!item.contains("points")) {
       builder.begin_row();
       builder.set_members(item, "");

@@ -39,16 +39,32 @@ class Replies : public ::testing::Test {
  protected:
   Replies() {
     store_.set_accounts({{"111111111111", {"A", {{"team", "red"}}}}, {"999999999999", {"Z", {}}}});
-    for (int hour = 0; hour < 3; ++hour) {
+    for (const int hour : {-49, -38, -25, -14, 0, 1, 2}) {
       const core::Time t = kNow + (hour - 3) * core::kHour;
       const auto id = store_.begin_poll("t", "eu-west-1", t, core::kHour, t);
       store_.finish_poll(id,
-                         {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 1 + hour, 1.5),
+                         {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 100 + hour, 1.5),
                            support::usage("222222222222", "ECR_RESCAN", 1, std::nullopt),
                            {"222222222222", "NEW", "", "", std::nullopt, 0.5}},
                           {"333333333333"}},
                          {t, core::Outcome::kOk, 1, 1, "", "request"});
     }
+    store_.settle("t", "eu-west-1", kNow);
+    const auto other = store_.begin_poll("v", "eu-west-1", kNow, core::kHour, kNow);
+    store_.set_targets({asked("t", "eu-west-1"), asked("t", "us-east-1"), asked("u", "us-east-1"),
+                        asked("v", "eu-west-1")},
+                       kNow);
+    store_.finish_poll(other,
+                       {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 102, 1.5)},
+                        {},
+                        {{"444444444444", "denied"}}},
+                       {kNow, core::Outcome::kOk, 1, 1, "", "request", core::Seconds{2}});
+    store_.begin_refresh(store::RefreshKind::kOrganization, "t", "", kNow);
+    store_.finish_organization("t", {{"111111111111", "A", "ACTIVE"}}, kNow);
+    store_.begin_refresh(store::RefreshKind::kTrials, "t", "eu-west-1", kNow);
+    store_.finish_trials("t", "eu-west-1",
+                         {{"111111111111", "EC2", kNow - core::kDay, kNow + core::kDay, "ACTIVE"}},
+                         {{"222222222222", "ACCESS_DENIED", "no"}}, kNow);
     store_.fail_poll(store_.begin_poll("t", "us-east-1", kNow, core::kHour, kNow),
                      {kNow, core::Outcome::kDenied, 1, 0, "AccessDeniedException", ""});
     store_.begin_poll("u", "us-east-1", kNow, core::kHour, kNow);
@@ -62,6 +78,14 @@ class Replies : public ::testing::Test {
     message.uid = "m";
     message.receiver = "hook";
     store_.apply({{alert, core::AlertChange::kBegan}}, {message}, kNow);
+  }
+
+  static core::Target asked(const std::string& name, const std::string& region) {
+    core::Target target;
+    target.name = name;
+    target.regions = {region};
+    target.organizations = true;
+    return target;
   }
 
   nlohmann::json ask(const std::string& path, const std::string& query) {
@@ -94,6 +118,8 @@ TEST_F(Replies, MatchTheirSchemas) {
       {"/api/v1/usage/latest", "group_by=account,region,type,provider&top=1"},
       {"/api/v1/usage/history", "start=now-6h"},
       {"/api/v1/usage/history", "start=now-6h&group_by=type&metric=total&step=1h"},
+      {"/api/v1/usage/daily", "start=now-3d"},
+      {"/api/v1/usage/daily", "start=now-3d&group_by=account,type&metric=total"},
       {"/api/v1/usage/deltas", "start=now-3h&end=now-1h"},
       {"/api/v1/usage/deltas", "window=2h&group_by=account&group_by=type&metric=total"},
       {"/api/v1/alerts", ""},

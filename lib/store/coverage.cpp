@@ -1,0 +1,137 @@
+#include "store/coverage.h"
+
+#include <map>
+#include <set>
+
+#include "core/schedule.h"
+#include "store/selection.h"
+
+namespace usaged::store {
+
+using core::Seconds;
+using core::Time;
+
+std::string gap_reason(Reader& reader, const Scope& scope, Time from, Time to) {
+  return guarded("read polls", reader.path(), [&]() -> std::string {
+    SQLite::Statement query(
+        reader.db(),
+        "SELECT outcome FROM poll WHERE target = ? AND region = ? AND outcome NOT IN ('ok', "
+        "'running') AND started BETWEEN ? AND ? ORDER BY started DESC LIMIT 1");
+    query.bind(1, scope.target);
+    query.bind(2, scope.region);
+    query.bind(3, static_cast<std::int64_t>(core::unix_seconds(from)));
+    query.bind(4, static_cast<std::int64_t>(core::unix_seconds(to)));
+    return query.executeStep() ? query.getColumn(0).getString() : "not polled";
+  });
+}
+
+std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start, Time end) {
+  return guarded("read polls", reader.path(), [&] {
+    std::map<std::pair<std::string, std::string>, Scope> scopes;
+    SQLite::Statement ranges(
+        reader.db(),
+        "SELECT target, region, min(CASE WHEN outcome = 'ok' THEN started END), max(started), "
+        "removed FROM poll LEFT JOIN scope USING (target, region) GROUP BY target, region");
+    SQLite::Statement interval(reader.db(),
+                               "SELECT interval FROM poll WHERE target = ? AND region = ? ORDER BY "
+                               "started DESC LIMIT 1");
+    // A poll more than twice the longest interval (a day) before the range says nothing in it, but
+    // shows which groups a gap at its beginning concerns: so the one before is always read.
+    SQLite::Statement polls(
+        reader.db(),
+        "SELECT id, started, slot, interval FROM poll WHERE target = ?1 AND region = ?2 AND "
+        "outcome = 'ok' AND started <= ?4 AND started >= ifnull((SELECT max(started) FROM poll "
+        "WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND started <= ?3), ?3) "
+        "ORDER BY started, id");
+    while (ranges.executeStep()) {
+      Scope scope;
+      scope.target = ranges.getColumn(0).getString();
+      scope.region = ranges.getColumn(1).getString();
+      if (!matches(filter.targets, scope.target) || !matches(filter.regions, scope.region))
+        continue;
+      if (ranges.getColumn(2).isNull()) {
+        scope.first_good = Time::max();
+      } else {
+        scope.first_good = core::from_unix(ranges.getColumn(2).getInt64());
+      }
+      scope.last_attempt = core::from_unix(ranges.getColumn(3).getInt64());
+      if (!ranges.getColumn(4).isNull()) {
+        scope.ends = core::from_unix(ranges.getColumn(4).getInt64());
+      }
+      interval.bind(1, scope.target);
+      interval.bind(2, scope.region);
+      if (interval.executeStep()) scope.interval = Seconds{interval.getColumn(0).getInt64()};
+      interval.reset();
+      polls.bind(1, scope.target);
+      polls.bind(2, scope.region);
+      polls.bind(3, static_cast<std::int64_t>(core::unix_seconds(start)));
+      polls.bind(4, static_cast<std::int64_t>(core::unix_seconds(end)));
+      while (polls.executeStep()) {
+        scope.polls.push_back({polls.getColumn(0).getInt64(),
+                               core::from_unix(polls.getColumn(1).getInt64()),
+                               core::from_unix(polls.getColumn(2).getInt64()),
+                               Seconds{polls.getColumn(3).getInt64()}});
+      }
+      polls.reset();
+      scopes.emplace(std::pair(scope.target, scope.region), std::move(scope));
+    }
+    std::vector<Scope> result;
+    for (auto& [key, scope] : scopes) result.push_back(std::move(scope));
+    return result;
+  });
+}
+
+Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, Time start, Time end) {
+  Completeness result;
+  for (const Scope& scope : scopes) {
+    if (scope.first_good == Time::max()) {
+      // Never once good: nothing is known of it, from its first attempt on.
+      if (scope.ends > start) {
+        ++result.expected;
+        result.gaps.push_back({scope.target, scope.region, start, end,
+                               gap_reason(reader, scope, core::from_unix(0), end)});
+      }
+      continue;
+    }
+    const Time from = std::max(start, scope.first_good);
+    const Time to = std::min(end, scope.ends);
+    if (from > to) continue;
+    std::set<Time> slots;
+    for (const GoodPoll& poll : scope.polls) {
+      if (poll.taken_at >= from && poll.taken_at <= to) slots.insert(poll.slot);
+    }
+    const auto good = static_cast<std::int64_t>(slots.size());
+    const auto slot = [&scope](Time t) {
+      return core::slot_at(scope.target, scope.region, scope.interval, t);
+    };
+    // The first good poll of all answers the slot before it, whenever that was.
+    const Time first_slot =
+        from == scope.first_good ? slot(from) - scope.interval : slot(from - Seconds{1});
+    // A slot counts once it was attempted, or is a whole interval old.
+    const Time last_slot = slot(std::max(std::min(to, scope.last_attempt), to - scope.interval));
+    const std::int64_t slots_due = (last_slot - first_slot) / scope.interval;
+    result.good += good;
+    result.expected += std::max(good, slots_due);
+    const auto add_gap = [&](Time a, Time b) {
+      a = std::max(a, from);
+      b = std::min(b, to);
+      if (a < b) {
+        result.gaps.push_back(
+            {scope.target, scope.region, a, b, gap_reason(reader, scope, a - scope.interval, b)});
+      }
+    };
+    Time covered = from;
+    for (const GoodPoll& poll : scope.polls) {
+      if (poll.taken_at > covered) add_gap(covered, poll.taken_at);
+      covered = std::max(covered, poll.covered_until());
+    }
+    if (covered < to) add_gap(covered, to);
+    if (!scope.polls.empty()) {
+      const Time newest = scope.polls.back().taken_at;
+      result.newest = std::max(result.newest.value_or(newest), newest);
+    }
+  }
+  return result;
+}
+
+}  // namespace usaged::store

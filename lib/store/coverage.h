@@ -1,0 +1,54 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "core/time.h"
+#include "store/history.h"
+#include "store/reader.h"
+
+// Which times are covered by good polls, and which are gaps.
+namespace usaged::store {
+
+struct GoodPoll {
+  std::int64_t id;
+  core::Time taken_at;
+  core::Time slot;
+  core::Seconds interval;
+  core::Time covered_until() const { return taken_at + 2 * interval; }
+};
+
+// What one target sees in one region, over time.
+struct Scope {
+  std::string target;
+  std::string region;
+  core::Time first_good;
+  core::Time last_attempt;
+  core::Seconds interval;       // of the last attempt
+  std::vector<GoodPoll> polls;  // in the range and the one before it, by time
+  // Since when it is no longer asked. From then on there is nothing to know; until then, a time
+  // without a covering poll is a gap.
+  core::Time ends = core::Time::max();
+
+  // The newest good poll at or before t; nullptr if there is none.
+  const GoodPoll* before(core::Time t) const {
+    const auto after = std::ranges::upper_bound(polls, t, {}, &GoodPoll::taken_at);
+    return after == polls.begin() ? nullptr : &*std::prev(after);
+  }
+};
+
+// The scopes that a filter chooses, with the polls that say something of [start, end].
+std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, core::Time start,
+                               core::Time end);
+
+// Why a scope has a gap: the outcome of its last failed poll there.
+std::string gap_reason(Reader& reader, const Scope& scope, core::Time from, core::Time to);
+
+// Polls expected and good, and the gaps, in [start, end].
+Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, core::Time start,
+                          core::Time end);
+
+}  // namespace usaged::store

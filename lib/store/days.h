@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/daily.h"
+#include "store/history.h"
+#include "store/reader.h"
+
+namespace usaged::store {
+
+// One group's usage or cost of one UTC day. With several series, the range is the sum of theirs,
+// and the tag the worst of theirs.
+struct GroupDay {
+  core::DayTag tag = core::DayTag::kExact;
+  double low = 0;
+  std::optional<double> high = 0;      // nullopt: nothing bounds it
+  std::optional<double> estimate = 0;  // nullopt: there is none
+};
+
+struct DailyLine {
+  Group group;
+  std::vector<std::optional<GroupDay>> days;  // nullopt: none of the group was there
+};
+
+struct DailyAnswer {
+  std::vector<std::int64_t> days;  // since the epoch, in order
+  std::vector<DailyLine> lines;
+  Completeness completeness;
+};
+
+// What was used, or what it cost, on each day of [start, end], as core::rebuild_days() has it from
+// the sums of the days that are over. The day of `now` is left out, since it isn't.
+// Throws Error(kInvalid) for an empty range, more than 1100 days, or a filter by target, since days
+// are not kept by target.
+DailyAnswer daily(Reader& reader, const Question& question, core::Time start, core::Time end,
+                  core::Time now);
+
+}  // namespace usaged::store

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "store/history.h"
+#include "store/reader.h"
+
+// Which series a question is about, and the groups that they make.
+namespace usaged::store {
+
+struct SeriesRow {
+  std::int64_t id;
+  std::string account;
+  std::string region;
+  std::string type;
+  std::string provider;
+  std::string currency;
+};
+
+// The series that a question chooses, each in its group.
+class Selection {
+ public:
+  // Throws Error(kInvalid) if the totals of a group would be of different units.
+  Selection(Reader& reader, const Question& question);
+
+  const std::vector<SeriesRow>& series() const { return series_; }  // in order of their id
+  const std::vector<Group>& groups() const { return groups_; }
+  bool has(std::int64_t series) const {
+    const auto index = static_cast<std::size_t>(series);
+    return index < group_of_.size() && group_of_[index] != kNoGroup;
+  }
+  // The index of the group of a series that it has.
+  std::size_t group_of(std::int64_t series) const {
+    return static_cast<std::size_t>(group_of_[static_cast<std::size_t>(series)]);
+  }
+
+ private:
+  static constexpr std::int32_t kNoGroup = -1;
+
+  void group(const Question& question, const std::map<std::string, core::Tags>& tags);
+
+  std::vector<SeriesRow> series_;
+  std::vector<Group> groups_;
+  std::vector<std::int32_t> group_of_;  // by series id
+};
+
+// True if nothing or the value is among what is allowed.
+bool matches(const std::vector<std::string>& allowed, const std::string& value);
+
+}  // namespace usaged::store

@@ -1,0 +1,130 @@
+#include "store/days.h"
+
+#include <gmock/gmock.h>
+
+#include "core/error.h"
+#include "store/store.h"
+#include "support/temp_folder.h"
+#include "support/usage.h"
+
+namespace usaged::store {
+namespace {
+
+using core::DayTag;
+using core::kDay;
+using core::kHour;
+using core::Outcome;
+using core::Seconds;
+using core::Time;
+using support::usage;
+
+const Time kMidnight = core::from_unix(1772323200);  // 2026-03-01
+const std::string kEc2 = "EC2_INSTANCE_HOURS";
+
+class DaysTest : public ::testing::Test {
+ protected:
+  void poll(Time t, const std::vector<core::UsageTotal>& totals,
+            const std::string& region = "eu-west-1", const std::string& target = "t") {
+    const auto id = store_.begin_poll(target, region, t, kHour, t);
+    store_.finish_poll(id, {totals, {}}, {t, Outcome::kOk, 1, 1, "", ""});
+    store_.settle(target, region, t);
+  }
+  // The sum of 30 days of so much a day, begun at the first midnight.
+  static double sum(double daily, Time t) {
+    return daily * std::min(30.0, static_cast<double>((t - kMidnight).count()) / 86400.0);
+  }
+  DailyAnswer ask(const Dimensions& group_by, Time now,
+                  core::Metric metric = core::Metric::kTotal) {
+    Question question;
+    question.group_by = group_by;
+    question.metric = metric;
+    Reader reader(path_);
+    return daily(reader, question, kMidnight, now, now);
+  }
+
+  support::TempFolder folder_;
+  std::string path_ = folder_.path("u.db");
+  Store store_{path_};
+};
+
+TEST_F(DaysTest, SettlesEachDayOnceWithItsFirstAndLastSums) {
+  poll(kMidnight + kHour, {usage("111111111111", kEc2, 5, 1)});
+  poll(kMidnight + 9 * kHour, {usage("111111111111", kEc2, 9, std::nullopt)});
+  poll(kMidnight + 23 * kHour, {usage("111111111111", kEc2, 7, 3),
+                                usage("222222222222", kEc2, std::nullopt, std::nullopt)});
+  SQLite::Database db(path_);
+  EXPECT_EQ(db.execAndGet("SELECT count(*) FROM daily").getInt(), 0);  // it is not over
+  poll(kMidnight + 25 * kHour, {});
+  SQLite::Statement row(db,
+                        "SELECT day, first_total, last_total, min_total, max_total, first_cost, "
+                        "last_cost, samples, last_at FROM daily");
+  ASSERT_TRUE(row.executeStep());
+  EXPECT_EQ(row.getColumn(0).getInt(), 20513);
+  EXPECT_EQ(row.getColumn(1).getDouble(), 5);
+  EXPECT_EQ(row.getColumn(2).getDouble(), 7);
+  EXPECT_EQ(row.getColumn(3).getDouble(), 5);
+  EXPECT_EQ(row.getColumn(4).getDouble(), 9);
+  EXPECT_EQ(row.getColumn(5).getDouble(), 1);
+  EXPECT_EQ(row.getColumn(6).getDouble(), 3);
+  EXPECT_EQ(row.getColumn(7).getInt(), 3);
+  EXPECT_EQ(row.getColumn(8).getInt64(), core::unix_seconds(kMidnight + 23 * kHour));
+  EXPECT_FALSE(row.executeStep());
+  EXPECT_EQ(store_.settle("t", "eu-west-1", kMidnight + 30 * kHour), 0);
+  EXPECT_EQ(store_.settle("t", "eu-west-1", kMidnight + 50 * kHour), 1);
+}
+
+TEST_F(DaysTest, ASeriesThatItsAccountBeganLaterIsExactAndGroupsAddUp) {
+  const Time begins = kMidnight + 5 * kDay;
+  for (Time t = kMidnight; t < kMidnight + 12 * kDay; t += 6 * kHour) {
+    std::vector<core::UsageTotal> totals{usage("111111111111", "ECR_RESCAN", 100, 1)};
+    const double days = static_cast<double>((t - begins).count()) / 86400;
+    if (days > 0) totals.push_back(usage("111111111111", kEc2, 24 * days, 2 * days));
+    poll(t, totals);
+  }
+  const auto answer = ask({"type"}, kMidnight + 12 * kDay);
+  ASSERT_EQ(answer.lines.size(), 2U);
+  EXPECT_EQ(answer.days.size(), 12U);
+  const auto& line = answer.lines[0];
+  EXPECT_EQ(line.group.labels.at("usage_type"), kEc2);
+  EXPECT_FALSE(line.days[4]);
+  for (std::size_t i = 5; i < 11; ++i) {
+    ASSERT_TRUE(line.days[i]) << i;
+    EXPECT_EQ(line.days[i]->tag, DayTag::kExact) << i;
+    EXPECT_NEAR(*line.days[i]->estimate, 24, 1e-6) << i;
+  }
+  // The other began before we did: only bounds are known of it, and of their sum.
+  EXPECT_EQ(answer.lines[1].days[6]->tag, DayTag::kBounded);
+  const auto cost = ask({}, kMidnight + 12 * kDay, core::Metric::kCost);
+  ASSERT_EQ(cost.lines.size(), 1U);
+  EXPECT_EQ(cost.lines[0].days[6]->tag, DayTag::kBounded);
+  EXPECT_LE(cost.lines[0].days[6]->low, 2);
+  EXPECT_GE(*cost.lines[0].days[6]->high, 2);
+}
+
+TEST_F(DaysTest, ADayThatNobodyAskedIsAGapAndOneThatIsNotOverIsLeftOut) {
+  for (Time t = kMidnight; t < kMidnight + 10 * kDay; t += 6 * kHour) {
+    if (t >= kMidnight + 4 * kDay && t < kMidnight + 6 * kDay) continue;
+    poll(t, {usage("111111111111", kEc2, sum(24, t), 1)});
+  }
+  const Time now = kMidnight + 9 * kDay + 20 * kHour;
+  const auto answer = ask({}, now);
+  EXPECT_EQ(answer.days.size(), 9U);
+  ASSERT_EQ(answer.lines.size(), 1U);
+  EXPECT_EQ(answer.lines[0].days[4]->tag, DayTag::kGap);
+  EXPECT_EQ(answer.lines[0].days[5]->tag, DayTag::kGap);
+  EXPECT_NEAR(*answer.lines[0].days[4]->estimate + *answer.lines[0].days[5]->estimate, 48, 1e-6);
+  EXPECT_FALSE(answer.completeness.gaps.empty());
+}
+
+TEST_F(DaysTest, WhatCanNotBeAskedIsSaid) {
+  Reader reader(path_);
+  Question question;
+  EXPECT_THROW(daily(reader, question, kMidnight, kMidnight - kDay, kMidnight), core::Error);
+  EXPECT_THROW(daily(reader, question, kMidnight, kMidnight + 1200 * kDay, kMidnight + 1300 * kDay),
+               core::Error);
+  question.filter.targets = {"t"};
+  EXPECT_THROW(daily(reader, question, kMidnight, kMidnight, kMidnight), core::Error);
+}
+
+}  // namespace
+}  // namespace usaged::store
