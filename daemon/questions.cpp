@@ -49,7 +49,9 @@ constexpr std::array kRange{
 };
 constexpr std::array kStep{Flag{"--step", "step", "Duration between points, like 1h", false}};
 constexpr std::array kWindow{
-    Flag{"--window", "window", "Duration before the end, instead of a start (default 1d)", false}};
+    Flag{"--window", "window", "Duration before the end, instead of a start (default 1d)", false},
+    Flag{"--contributors", "contributors", "So many series that made a change (JSON; default 3)",
+         false}};
 constexpr std::array kOneAccount{Flag{"--account", "account", "Account id (repeatable)", true}};
 constexpr std::array kOutcome{
     Flag{"--target", "target", "Target", false},

@@ -54,4 +54,12 @@ Delta delta(const ValueAt& before, const ValueAt& after) {
   return result;
 }
 
+std::optional<CostSplit> split_cost(const UsageValue& before, const UsageValue& after) {
+  if (!before.total || !before.cost || !after.total || !after.cost) return std::nullopt;
+  const double change = *after.cost - *before.cost;
+  if (*before.total <= 0) return CostSplit{change, 0};
+  const double volume = (*after.total - *before.total) * (*before.cost / *before.total);
+  return CostSplit{volume, change - volume};
+}
+
 }  // namespace usaged::core

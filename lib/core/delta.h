@@ -33,4 +33,21 @@ struct Delta {
 
 Delta delta(const ValueAt& before, const ValueAt& after);
 
+// The numbers of one series at one moment; both 0 if it was not there.
+struct UsageValue {
+  std::optional<double> total = 0;
+  std::optional<double> cost = 0;
+};
+
+// A change of cost, by what made it. They add up to it.
+struct CostSplit {
+  double volume = 0;  // the change of usage, at the unit price before
+  double price = 0;   // the change of unit price, at the usage after
+};
+
+// With the unit price p = cost / total: volume = (total' - total) p, price = total' (p' - p). A
+// series that was not used before has no price of its own then, so the one after counts: all is
+// volume. nullopt if a number is not known.
+std::optional<CostSplit> split_cost(const UsageValue& before, const UsageValue& after);
+
 }  // namespace usaged::core

@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "store/coverage.h"
+#include "store/rows.h"
 #include "store/selection.h"
 
 namespace usaged::store {
@@ -70,6 +71,30 @@ class Snapshots {
     return values;
   }
 
+  // Both numbers of each chosen series that is there at t.
+  std::unordered_map<std::int64_t, core::UsageValue> series_at(Time t) {
+    return guarded("read snapshot", reader_.path(), [&] {
+      std::unordered_map<std::int64_t, core::UsageValue> values;
+      SQLite::Statement query(
+          reader_.db(), "SELECT series_id, total, cost FROM sample WHERE poll_id = ? AND gone = 0");
+      for (const auto& [name, region] : regions_) {
+        for (const Source& source : sources_at(region, t)) {
+          query.bind(1, source.poll->id);
+          while (query.executeStep()) {
+            const std::int64_t series = query.getColumn(0).getInt64();
+            if (!selection_.has(series)) continue;
+            values.emplace(series, core::UsageValue{optional_double(query.getColumn(1)),
+                                                    optional_double(query.getColumn(2))});
+          }
+          query.reset();
+        }
+      }
+      return values;
+    });
+  }
+
+  const Selection& selection() const { return selection_; }
+
  private:
   // What one region adds to one group.
   struct Part {
@@ -107,35 +132,40 @@ class Snapshots {
     }
   }
 
-  // Brings the parts of a region up to time t.
-  void refresh(Region& region, Time t) {
-    std::vector<std::pair<std::int64_t, bool>> key;
-    struct Source {
-      const Scope* scope;
-      const GoodPoll* poll;
-      bool stale;
-    };
+  // A poll that says what a region had at some time.
+  struct Source {
+    const Scope* scope;
+    const GoodPoll* poll;
+    bool stale;
+  };
+
+  // The newest poll first; what it has hides what older ones of other targets have.
+  std::vector<Source> sources_at(const Region& region, Time t) const {
     std::vector<Source> sources;
     for (const std::size_t index : region.scopes) {
       const Scope& scope = scopes_[index];
       if (t < scope.first_good || t >= scope.ends) continue;
       const GoodPoll* poll = scope.before(t);
-      if (poll == nullptr) continue;
-      const bool stale = t > poll->covered_until();
-      sources.push_back({&scope, poll, stale});
-      key.emplace_back(poll->id, stale);
+      if (poll != nullptr) sources.push_back({&scope, poll, t > poll->covered_until()});
     }
+    std::ranges::sort(sources, [](const Source& a, const Source& b) {
+      return std::tuple(a.stale, b.poll->taken_at, b.poll->id) <
+             std::tuple(b.stale, a.poll->taken_at, a.poll->id);
+    });
+    return sources;
+  }
+
+  // Brings the parts of a region up to time t.
+  void refresh(Region& region, Time t) {
+    const std::vector<Source> sources = sources_at(region, t);
+    std::vector<std::pair<std::int64_t, bool>> key;
+    for (const Source& source : sources) key.emplace_back(source.poll->id, source.stale);
     if (region.filled && key == region.key) return;
     region.key = std::move(key);
     region.filled = true;
     region.parts.clear();
     region.unknown_values = 0;
 
-    // The newest poll first; what it has hides what older ones of other targets have.
-    std::ranges::sort(sources, [](const Source& a, const Source& b) {
-      return std::tuple(a.stale, b.poll->taken_at, b.poll->id) <
-             std::tuple(b.stale, a.poll->taken_at, a.poll->id);
-    });
     std::unordered_set<std::int64_t> seen;
     for (const auto& [scope, poll, stale] : sources) {
       for (const Sample& sample : snapshot(poll->id)) {
@@ -323,6 +353,41 @@ LatestAnswer History::latest(const Filter& filter, Time now) {
   return answer;
 }
 
+void keep_top(std::vector<HistoryLine>& lines, std::size_t top, core::Metric metric) {
+  if (lines.size() <= top) return;
+  const auto newest = [](const HistoryLine& line) {
+    for (auto value = line.values.rbegin(); value != line.values.rend(); ++value) {
+      if (*value) return **value;
+    }
+    return 0.0;
+  };
+  std::ranges::stable_sort(lines, std::ranges::greater{}, newest);
+  std::map<std::pair<std::string, core::Unit>, HistoryLine> others;
+  for (std::size_t i = top; i < lines.size(); ++i) {
+    const HistoryLine& line = lines[i];
+    const core::Unit unit = metric == core::Metric::kTotal ? line.group.unit : core::Unit{};
+    const auto [place, fresh] = others.try_emplace({line.group.currency, unit}, line);
+    HistoryLine& sum = place->second;
+    if (fresh) {
+      for (auto& [name, value] : sum.group.labels) value = "other";
+      continue;
+    }
+    for (std::size_t k = 0; k < sum.values.size(); ++k) {
+      if (line.absent[k]) continue;
+      if (sum.absent[k]) {
+        sum.values[k] = line.values[k];
+        sum.absent[k] = false;
+      } else if (sum.values[k] && line.values[k]) {
+        *sum.values[k] += *line.values[k];
+      } else {
+        sum.values[k].reset();
+      }
+    }
+  }
+  lines.resize(top);
+  for (auto& [key, line] : others) lines.push_back(std::move(line));
+}
+
 HistoryAnswer History::history(const Question& question, Time start, Time end,
                                std::optional<Seconds> step, Time now) {
   check_range(start, end);
@@ -331,13 +396,15 @@ HistoryAnswer History::history(const Question& question, Time start, Time end,
   if (start > end) return answer;
   Snapshots snapshots(reader_, question, load_scopes(reader_, question.filter, start, end));
   answer.times = choose_times(snapshots.scopes(), start, end, step);
-  for (const Group& group : snapshots.groups()) answer.lines.push_back({group, {}});
+  for (const Group& group : snapshots.groups()) answer.lines.push_back({group, {}, {}});
   std::vector<bool> seen(answer.lines.size());
   for (const Time t : answer.times) {
     const std::vector<GroupValue> values = snapshots.at(t);
     for (std::size_t i = 0; i < values.size(); ++i) {
+      const bool absent = values[i].at.presence == core::Presence::kAbsent;
       answer.lines[i].values.push_back(values[i].at.value);
-      seen[i] = seen[i] || values[i].at.presence != core::Presence::kAbsent;
+      answer.lines[i].absent.push_back(absent);
+      seen[i] = seen[i] || !absent;
     }
   }
   std::size_t index = 0;
@@ -350,7 +417,53 @@ HistoryAnswer History::history(const Question& question, Time start, Time end,
   return answer;
 }
 
-DeltaAnswer History::deltas(const Question& question, Time start, Time end, Time now) {
+namespace {
+
+// What made the change of each group: the split of its cost, and its largest contributors.
+struct Causes {
+  std::optional<core::CostSplit> split = core::CostSplit{};
+  std::vector<Contributor> contributors;
+};
+
+std::vector<Causes> find_causes(Snapshots& snapshots, core::Metric metric, Time start, Time end,
+                                int most) {
+  const Selection& selection = snapshots.selection();
+  const auto before = snapshots.series_at(start);
+  const auto after = snapshots.series_at(end);
+  std::vector<Causes> causes(selection.groups().size());
+  for (const SeriesRow& series : selection.series()) {
+    const auto b = before.find(series.id);
+    const auto a = after.find(series.id);
+    if (b == before.end() && a == after.end()) continue;
+    const core::UsageValue from = b == before.end() ? core::UsageValue{} : b->second;
+    const core::UsageValue to = a == after.end() ? core::UsageValue{} : a->second;
+    Causes& of = causes[selection.group_of(series.id)];
+    const auto part = core::split_cost(from, to);
+    if (!part) {
+      of.split.reset();
+    } else if (of.split) {
+      of.split->volume += part->volume;
+      of.split->price += part->price;
+    }
+    const auto& x = metric == core::Metric::kCost ? from.cost : from.total;
+    const auto& y = metric == core::Metric::kCost ? to.cost : to.total;
+    if (!x || !y || *x == *y) continue;
+    of.contributors.push_back(
+        {series.account, series.region, series.type, series.provider, *y - *x});
+  }
+  for (Causes& of : causes) {
+    std::ranges::stable_sort(of.contributors, std::ranges::greater{},
+                             [](const Contributor& c) { return std::abs(c.change); });
+    of.contributors.resize(std::min(of.contributors.size(), static_cast<std::size_t>(most)));
+    if (metric != core::Metric::kCost) of.split.reset();
+  }
+  return causes;
+}
+
+}  // namespace
+
+DeltaAnswer History::deltas(const Question& question, Time start, Time end, Time now,
+                            int contributors) {
   check_range(start, end);
   end = std::min(end, now);
   check_range(start, end);
@@ -359,6 +472,10 @@ DeltaAnswer History::deltas(const Question& question, Time start, Time end, Time
   const std::vector<GroupValue> before = snapshots.at(start);
   const std::vector<GroupValue> after = snapshots.at(end);
 
+  std::vector<Causes> causes;
+  if (contributors > 0) {
+    causes = find_causes(snapshots, question.metric, start, end, contributors);
+  }
   DeltaAnswer answer;
   answer.start = start;
   answer.end = end;
@@ -373,6 +490,10 @@ DeltaAnswer History::deltas(const Question& question, Time start, Time end, Time
       row.before.at = {core::Presence::kUnknown, std::nullopt};
     }
     row.delta = core::delta(row.before.at, row.after.at);
+    if (!causes.empty() && row.delta.change) {
+      row.split = causes[i].split;
+      row.contributors = std::move(causes[i].contributors);
+    }
     answer.rows.push_back(std::move(row));
   }
   std::ranges::stable_sort(answer.rows, [](const DeltaRow& a, const DeltaRow& b) {

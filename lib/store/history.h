@@ -92,6 +92,7 @@ struct LatestAnswer {
 struct HistoryLine {
   Group group;
   std::vector<std::optional<double>> values;  // one for each of the answer's times
+  std::vector<bool> absent;                   // it was not there, rather than unknown
 };
 
 struct HistoryAnswer {
@@ -100,11 +101,28 @@ struct HistoryAnswer {
   Completeness completeness;
 };
 
+// Keeps the so many lines that are largest at their newest, and adds one for each currency and unit
+// with the sum of the rest, whose labels are all "other".
+void keep_top(std::vector<HistoryLine>& lines, std::size_t top, core::Metric metric);
+
+// One series' part in the change of a group.
+struct Contributor {
+  std::string account;
+  std::string region;
+  std::string type;
+  std::string provider;
+  double change = 0;
+};
+
 struct DeltaRow {
   Group group;
   core::Delta delta;
   GroupValue before;
   GroupValue after;
+  // If asked for: what made the change. The split is of costs only, and needs every number of the
+  // group; contributors are the largest, in order.
+  std::optional<core::CostSplit> split{};
+  std::vector<Contributor> contributors{};
 };
 
 struct DeltaAnswer {
@@ -134,8 +152,10 @@ class History {
   HistoryAnswer history(const Question& question, core::Time start, core::Time end,
                         std::optional<core::Seconds> step, core::Time now);
 
-  // The change of each group from `start` to `end`.
-  DeltaAnswer deltas(const Question& question, core::Time start, core::Time end, core::Time now);
+  // The change of each group from `start` to `end`. With `contributors`, so many of the series that
+  // made it, and the split into volume and price.
+  DeltaAnswer deltas(const Question& question, core::Time start, core::Time end, core::Time now,
+                     int contributors = 0);
 
  private:
   Reader& reader_;

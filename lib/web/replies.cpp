@@ -469,16 +469,7 @@ Json history_reply(Asking asking) {
   asking.query.finish();
   store::HistoryAnswer answer =
       store::History(asking.reader).history(question, start, end, step, asking.now);
-  if (top && answer.lines.size() > static_cast<std::size_t>(*top)) {
-    const auto newest = [](const store::HistoryLine& line) {
-      for (auto value = line.values.rbegin(); value != line.values.rend(); ++value) {
-        if (*value) return **value;
-      }
-      return 0.0;
-    };
-    std::ranges::stable_sort(answer.lines, std::ranges::greater{}, newest);
-    answer.lines.resize(static_cast<std::size_t>(*top));
-  }
+  if (top) store::keep_top(answer.lines, static_cast<std::size_t>(*top), question.metric);
   Json data = Json::array();
   for (const store::HistoryLine& line : answer.lines) {
     Json points = Json::array();
@@ -536,9 +527,10 @@ Json deltas_reply(Asking asking) {
   }
   const Time start = given_start.value_or(end - window.value_or(core::kDay));
   const int top = asking.query.number("top", 1, kMostRows).value_or(asking.default_limit);
+  const int contributors = asking.query.number("contributors", 1, 100).value_or(3);
   asking.query.finish();
   const store::DeltaAnswer answer =
-      store::History(asking.reader).deltas(question, start, end, asking.now);
+      store::History(asking.reader).deltas(question, start, end, asking.now, contributors);
   Json data = Json::array();
   for (const store::DeltaRow& row : answer.rows) {
     if (static_cast<int>(data.size()) == top) break;
@@ -548,6 +540,18 @@ Json deltas_reply(Asking asking) {
     entry["change"] = maybe(row.delta.change);
     entry["percent"] = maybe(row.delta.percent);
     entry["status"] = core::delta_status_name(row.delta.status);
+    if (question.metric == core::Metric::kCost) {
+      entry["volume"] = row.split ? Json(row.split->volume) : Json(nullptr);
+      entry["price"] = row.split ? Json(row.split->price) : Json(nullptr);
+    }
+    entry["contributors"] = Json::array();
+    for (const store::Contributor& one : row.contributors) {
+      entry["contributors"].push_back({{"account_id", one.account},
+                                       {"region", one.region},
+                                       {"usage_type", one.type},
+                                       {"cloud_provider", maybe(one.provider)},
+                                       {"change", one.change}});
+    }
     data.push_back(std::move(entry));
   }
   Json result = reply(std::move(data), completeness_json(answer.completeness, asking.now));

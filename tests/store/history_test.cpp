@@ -184,6 +184,40 @@ TEST_F(HistoryTest, DeltasTellNewGoneChangedAndUnknown) {
   EXPECT_FALSE(answer.rows[3].delta.change);
 }
 
+TEST_F(HistoryTest, AChangeIsSplitIntoVolumeAndPriceAndNamesItsContributors) {
+  // One uses more, one pays more, one is new, one is gone.
+  poll(0, {usage("111111111111", "A", 100, 10), usage("222222222222", "A", 100, 10),
+           usage("333333333333", "A", 5, 1)});
+  poll(1, {usage("111111111111", "A", 150, 15), usage("222222222222", "A", 100, 12),
+           usage("444444444444", "A", 40, 4)});
+  Question question;
+  const auto answer = History(reader()).deltas(question, kStart, kStart + kHour, kStart + kHour, 3);
+  ASSERT_EQ(answer.rows.size(), 1U);
+  const DeltaRow& row = answer.rows[0];
+  EXPECT_DOUBLE_EQ(*row.delta.change, 10);
+  ASSERT_TRUE(row.split);
+  EXPECT_DOUBLE_EQ(row.split->volume, 5 + 4 - 1);
+  EXPECT_DOUBLE_EQ(row.split->price, 2);
+  ASSERT_EQ(row.contributors.size(), 3U);
+  EXPECT_EQ(row.contributors[0].account, "111111111111");
+  EXPECT_DOUBLE_EQ(row.contributors[0].change, 5);
+  EXPECT_EQ(row.contributors[1].account, "444444444444");
+  EXPECT_EQ(row.contributors[2].account, "222222222222");
+  // Totals have no price; what is not asked for is left out.
+  question.metric = core::Metric::kTotal;
+  const auto totals = History(reader()).deltas(question, kStart, kStart + kHour, kStart + kHour, 9);
+  EXPECT_FALSE(totals.rows[0].split);
+  EXPECT_EQ(totals.rows[0].contributors.size(), 3U);
+  EXPECT_TRUE(deltas(question, 0, 1).rows[0].contributors.empty());
+  // A number that AWS left out makes the split unknown, and the change with it.
+  poll(2, {usage("111111111111", "A", std::nullopt, 15), usage("222222222222", "A", 100, 12),
+           usage("444444444444", "A", 40, 4)});
+  question.metric = core::Metric::kCost;
+  const auto unknown =
+      History(reader()).deltas(question, kStart + kHour, kStart + 2 * kHour, kStart + 2 * kHour, 3);
+  EXPECT_FALSE(unknown.rows[0].split);
+}
+
 TEST_F(HistoryTest, ARegionAskedForTheFirstTimeIsNoIncrease) {
   poll(0, {usage("111111111111", "A", 1, 10)}, "eu-west-1");
   poll(1, {usage("111111111111", "A", 1, 10)}, "eu-west-1");
@@ -229,6 +263,31 @@ TEST_F(HistoryTest, LatestShowsWhatWasSeenLastHoweverOldAndSaysSo) {
   ASSERT_EQ(old.rows.size(), 1U);
   EXPECT_TRUE(old.rows[0].stale);
   EXPECT_EQ(old.rows[0].taken_at, kStart);
+}
+
+TEST_F(HistoryTest, TheRestOfTheTopIsSummedAsOther) {
+  poll(0, {usage("111111111111", "A", 1, 1), usage("222222222222", "A", 1, 20),
+           usage("333333333333", "A", 1, 3)});
+  poll(1, {usage("111111111111", "A", 1, 1), usage("222222222222", "A", 1, 20),
+           usage("333333333333", "A", 1, 3), usage("444444444444", "A", 1, 5)});
+  poll(2, {usage("111111111111", "A", 1, 1), usage("222222222222", "A", 1, 20),
+           usage("333333333333", "A", 1, std::nullopt), usage("444444444444", "A", 1, 5)});
+  auto lines = history({{}, {"account"}, core::Metric::kCost}, 0, 2).lines;
+  keep_top(lines, 2, core::Metric::kCost);
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[0].group.labels.at("account_id"), "222222222222");
+  EXPECT_EQ(lines[1].group.labels.at("account_id"), "444444444444");
+  EXPECT_EQ(lines[2].group.labels.at("account_id"), "other");
+  EXPECT_EQ(lines[2].values[0], 4);
+  EXPECT_EQ(lines[2].values[1], 4);
+  EXPECT_FALSE(lines[2].values[2]);  // a part of it is not known
+  // One that was not there yet counts as nothing.
+  lines = history({{}, {"account"}, core::Metric::kCost}, 0, 1).lines;
+  keep_top(lines, 1, core::Metric::kCost);
+  EXPECT_EQ(lines[1].values[0], 4);
+  EXPECT_EQ(lines[1].values[1], 9);
+  keep_top(lines, 5, core::Metric::kCost);
+  EXPECT_EQ(lines.size(), 2U);
 }
 
 TEST_F(HistoryTest, RangesHaveLimits) {
