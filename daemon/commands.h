@@ -21,6 +21,8 @@ void add_demo(CLI::App& app, int& exit_code);
 void add_simulate(CLI::App& app, int& exit_code);
 void add_check_config(CLI::App& app, const Globals& globals, int& exit_code);
 void add_poll(CLI::App& app, const Globals& globals, int& exit_code);
+// import, export.
+void add_records(CLI::App& app, const Globals& globals, int& exit_code);
 // status, latest, history, deltas, accounts, polls, alerts, notifications.
 void add_questions(CLI::App& app, const Globals& globals);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 
+#include "core/csv.h"
 #include "core/error.h"
 #include "core/region.h"
 #include "core/text.h"
@@ -459,28 +460,6 @@ class Reader {
   std::string folder_;
   Config config_;
 };
-
-// One record of CSV (RFC 4180 without line breaks inside quotes).
-std::vector<std::string> csv_cells(std::string_view line) {
-  std::vector<std::string> cells(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
-      cells.back() += '"';
-      ++i;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      cells.emplace_back();
-    } else {
-      cells.back() += c;
-    }
-  }
-  if (quoted) throw Error(ErrorCode::kInvalid, "a quote is not closed");
-  for (std::string& cell : cells) cell = std::string(trim(cell));
-  return cells;
-}
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 namespace usaged::store {
 
 int Store::settle(const std::string& target, const std::string& region, core::Time now) {
-  const std::int64_t today = core::unix_seconds(now) / 86400;
+  const std::int64_t today = core::unix_seconds(now) / 86400;  // an import settles all it has
   std::vector<std::int64_t> days;
   {
     const std::lock_guard lock(mutex_);
@@ -32,15 +32,17 @@ int Store::settle(const std::string& target, const std::string& region, core::Ti
           "last_total, last_cost, min_total, max_total, min_cost, max_cost, samples) "
           "WITH polls AS MATERIALIZED (SELECT id, started FROM poll WHERE target = ?1 AND region = "
           "?2 AND outcome = 'ok' AND started BETWEEN ?3 * 86400 AND ?3 * 86400 + 86399), "
-          "seen AS (SELECT v.series_id AS series_id, min(v.poll_id) AS first_id, max(v.poll_id) AS "
-          "last_id, min(v.total) AS min_total, max(v.total) AS max_total, min(v.cost) AS min_cost, "
+          "seen AS (SELECT v.series_id AS series_id, min(polls.started) AS first_at, "
+          "max(polls.started) "
+          "AS last_at, min(v.total) AS min_total, max(v.total) AS max_total, min(v.cost) AS "
+          "min_cost, "
           "max(v.cost) AS max_cost, count(*) AS samples FROM polls JOIN sample v ON v.poll_id = "
           "polls.id WHERE v.gone = 0 AND v.total IS NOT NULL GROUP BY v.series_id) "
           "SELECT seen.series_id, ?3, p.started, a.total, a.cost, q.started, b.total, b.cost, "
           "min_total, max_total, min_cost, max_cost, samples FROM seen "
-          "JOIN polls p ON p.id = first_id JOIN polls q ON q.id = last_id "
-          "JOIN sample a ON a.poll_id = first_id AND a.series_id = seen.series_id "
-          "JOIN sample b ON b.poll_id = last_id AND b.series_id = seen.series_id WHERE true "
+          "JOIN polls p ON p.started = first_at JOIN polls q ON q.started = last_at "
+          "JOIN sample a ON a.poll_id = p.id AND a.series_id = seen.series_id "
+          "JOIN sample b ON b.poll_id = q.id AND b.series_id = seen.series_id WHERE true "
           "ON CONFLICT DO UPDATE SET first_at = excluded.first_at, first_total = "
           "excluded.first_total, first_cost = excluded.first_cost, last_at = excluded.last_at, "
           "last_total = excluded.last_total, last_cost = excluded.last_cost, min_total = "

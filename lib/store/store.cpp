@@ -134,7 +134,8 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
     SQLite::Statement end_all(
         db_,
         "INSERT INTO scope (target, region, removed) "
-        "SELECT DISTINCT target, region, ?1 FROM poll WHERE true "
+        "SELECT target, region, CASE WHEN target LIKE 'import%' THEN max(started) + 2 * interval "
+        "ELSE ?1 END FROM poll WHERE true GROUP BY target, region "
         "ON CONFLICT DO UPDATE SET removed = ifnull(removed, excluded.removed)");
     put(end_all, 1, now);
     end_all.exec();

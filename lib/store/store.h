@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "core/alert.h"
 #include "core/behaviour.h"
 #include "core/config.h"
+#include "core/records.h"
 #include "core/schedule.h"
 #include "core/time.h"
 #include "core/trial.h"
@@ -119,6 +122,17 @@ class Store {
   // day is compared with one of the day before: returns the usage types whose behaviour changed.
   std::vector<BehaviourChange> finish_poll(std::int64_t poll_id, const Snapshot& snapshot,
                                            const PollReport& report);
+  // Adds snapshots from elsewhere, all or none. They are those of a target of their own, "import"
+  // or "import-TARGET", that nobody asks. What is there already stays; a row that differs from it
+  // is handed to `bad` and left out, unless there is one: then nothing is stored if
+  // `all_or_nothing`.
+  struct ImportResult {
+    std::int64_t added = 0;
+    std::int64_t known = 0;  // were there already
+    std::int64_t bad = 0;
+  };
+  ImportResult import_records(std::vector<core::Record> records, bool all_or_nothing,
+                              const std::function<void(const core::BadRow&)>& bad);
   // Writes the days of a target and region that are over, and not yet written, to the table
   // `daily`, each in a transaction of its own; how many.
   int settle(const std::string& target, const std::string& region, core::Time now);
@@ -159,6 +173,9 @@ class Store {
   std::int64_t series_id(const std::string& region, const core::UsageTotal& total,
                          core::Time first_seen);
   void load_series();
+  void import_scope(std::span<const core::Record> records, const std::string& target,
+                    ImportResult& result, const std::function<void(const core::BadRow&)>& bad);
+  void finish_import(const std::string& target, const std::string& region);
   void end_refresh(RefreshKind kind, const std::string& target, const std::string& region,
                    core::Time now);
   void note_prices(const Snapshot& snapshot, const std::string& region, core::Time seen);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/csv.h"
 #include "core/text.h"
 
 namespace usaged::web {
@@ -88,19 +89,8 @@ std::string to_csv(const Table& table) {
     return core::join(cells, ",") + "\r\n";
   };
   const auto quoted = [](const Json& cell) {
-    std::string text = cell_text(cell);
-    if (!cell.is_string()) return text;
-    constexpr std::string_view kFormula = "=+-@\t\r";
-    if (!text.empty() && kFormula.find(text.front()) != std::string_view::npos) {
-      text.insert(0, 1, '\'');
-    }
-    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-    std::string result = "\"";
-    for (const char c : text) {
-      if (c == '"') result += '"';
-      result += c;
-    }
-    return result + "\"";
+    const std::string text = cell_text(cell);
+    return cell.is_string() ? core::csv_cell(text) : text;
   };
   std::vector<std::string> cells(table.columns.begin(), table.columns.end());
   std::string text = line(cells);

@@ -170,6 +170,7 @@ TEST_F(Replies, EveryDocumentedParameterIsTaken) {
                                                   {"end", "now-1h"},
                                                   {"step", "1h"},
                                                   {"top", "1"},
+                                                  {"contributors", "2"},
                                                   {"window", "1h"},
                                                   {"outcome", "ok"},
                                                   {"state", ""}};
