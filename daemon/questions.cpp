@@ -41,6 +41,11 @@ constexpr std::array kGroupBy{
          true},
     Flag{"--top", "top", "Only the so many largest", false},
 };
+constexpr std::array kMonths{
+    Flag{"--metric", "metric", "cost (default) or total", false},
+    Flag{"--months", "months", "So many, the one that runs among them (default 3)", false},
+    Flag{"--budget", "budget", "Say on which day of this month so much is passed", false},
+};
 constexpr std::array kGroupByOnly{kGroupBy[0]};
 constexpr std::array kRange{
     Flag{"--metric", "metric", "cost (default) or total", false},
@@ -204,6 +209,8 @@ void add_questions(CLI::App& app, const Globals& globals) {
       {kFilters, kGroupBy, kRange, kStep});
   add(app, globals, "daily", "Usage or cost of each day, rebuilt from the sums of 30 days",
       web::daily_reply, {kFilters, kGroupByOnly, kRange});
+  add(app, globals, "forecast", "Calendar months, and where the one that runs will end",
+      web::forecast_reply, {kFilters, kGroupByOnly, kMonths});
   add(app, globals, "deltas", "What changed, largest change first", web::deltas_reply,
       {kFilters, kGroupBy, kRange, kWindow});
   add(app, globals, "accounts", "Every account configured or seen", web::accounts_reply,

@@ -123,6 +123,17 @@ std::optional<int> Query::number(const std::string& name, int least, int most) {
   return value;
 }
 
+std::optional<double> Query::amount(const std::string& name) {
+  const auto text = one(name);
+  if (!text) return std::nullopt;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size() || !(value >= 0 && value < 1e15)) {
+    throw Error(ErrorCode::kInvalid, "{}: '{}' is not a number from 0 on", name, *text);
+  }
+  return value;
+}
+
 std::string Query::choice(const std::string& name, const std::vector<std::string>& words) {
   const auto text = one(name);
   if (!text) return words.front();

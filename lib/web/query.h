@@ -28,6 +28,8 @@ class Query {
   std::optional<std::string> one(const std::string& name);
   std::optional<core::Time> time(const std::string& name, core::Time now);
   std::optional<core::Seconds> duration(const std::string& name);
+  // A number from 0 on, with a fraction or without.
+  std::optional<double> amount(const std::string& name);
   std::optional<int> number(const std::string& name, int least, int most);
   // One of the words, or the first of them if there is none.
   std::string choice(const std::string& name, const std::vector<std::string>& words);

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "store/database.h"
 #include "store/days.h"
+#include "store/months.h"
 
 namespace usaged::web {
 namespace {
@@ -510,6 +511,42 @@ Json daily_reply(Asking asking) {
     Json entry = group_json(line.group, question.metric);
     entry["days"] = std::move(days);
     data.push_back(std::move(entry));
+  }
+  return reply(std::move(data), completeness_json(answer.completeness, asking.now));
+}
+
+Json forecast_reply(Asking asking) {
+  store::Question question;
+  question.filter = asking.query.filter();
+  question.group_by = asking.query.group_by();
+  question.metric = asking.query.metric();
+  const int count = asking.query.number("months", 1, 24).value_or(3);
+  const auto budget = asking.query.amount("budget");
+  asking.query.finish();
+  const store::MonthAnswer answer =
+      store::months(asking.reader, question, count, budget, asking.now);
+  Json data = Json::array();
+  for (const store::MonthLine& line : answer.lines) {
+    for (const store::MonthRow& row : line.months) {
+      Json entry = group_json(line.group, question.metric);
+      entry["month"] = fmt::format("{:04}-{:02}", static_cast<int>(row.month.year()),
+                                   static_cast<unsigned>(row.month.month()));
+      entry["days_known"] = row.days;
+      entry["days_in_month"] = row.days_in_month;
+      entry["low"] = row.low;
+      entry["high"] = maybe(row.high);
+      entry["estimate"] = maybe(row.estimate);
+      const auto& projected = row.projected;
+      entry["projected"] = projected ? Json(projected->expected) : Json(nullptr);
+      entry["projected_low"] = projected ? Json(projected->low) : Json(nullptr);
+      entry["projected_high"] = projected ? Json(projected->high) : Json(nullptr);
+      if (budget) {
+        const auto& passed = row.budget_passed;
+        entry["budget_passed"] =
+            passed ? Json(core::format_time(Time{*passed}).substr(0, 10)) : Json(nullptr);
+      }
+      data.push_back(std::move(entry));
+    }
   }
   return reply(std::move(data), completeness_json(answer.completeness, asking.now));
 }

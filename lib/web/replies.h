@@ -31,6 +31,7 @@ Json polls_reply(Asking asking);
 Json latest_reply(Asking asking);
 Json history_reply(Asking asking);
 Json daily_reply(Asking asking);
+Json forecast_reply(Asking asking);
 Json deltas_reply(Asking asking);
 Json alerts_reply(Asking asking);
 Json alert_reply(Asking asking, const std::string& id);

@@ -98,6 +98,7 @@ constexpr std::array kRoutes{
     Route{"/api/v1/usage/latest", api_of<latest_reply>, true},
     Route{"/api/v1/usage/history", api_of<history_reply>, true},
     Route{"/api/v1/usage/daily", api_of<daily_reply>, true},
+    Route{"/api/v1/usage/forecast", api_of<forecast_reply>, true},
     Route{"/api/v1/usage/deltas", api_of<deltas_reply>, true},
     Route{"/api/v1/alerts", api_of<alerts_reply>, true},
     Route{"/api/v1/alerts/{id}", alert, true},

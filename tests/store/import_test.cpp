@@ -189,8 +189,8 @@ TEST_F(ImportTest, OlderHistoryMakesLaterDaysExact) {
     Question question;
     question.metric = core::Metric::kTotal;
     question.filter.types = {"EC2_INSTANCE_HOURS"};
-    const auto answer = daily(reader, question, kStart + 42 * kDay,
-                              kStart + 44 * kDay, kStart + 50 * kDay);
+    const auto answer =
+        daily(reader, question, kStart + 42 * kDay, kStart + 44 * kDay, kStart + 50 * kDay);
     return answer.lines.at(0).days.at(0)->tag;
   };
   EXPECT_EQ(tag(), core::DayTag::kBounded);

@@ -120,6 +120,8 @@ TEST_F(Replies, MatchTheirSchemas) {
       {"/api/v1/usage/history", "start=now-6h&group_by=type&metric=total&step=1h"},
       {"/api/v1/usage/daily", "start=now-3d"},
       {"/api/v1/usage/daily", "start=now-3d&group_by=account,type&metric=total"},
+      {"/api/v1/usage/forecast", ""},
+      {"/api/v1/usage/forecast", "group_by=type&metric=total&months=2&budget=10.5"},
       {"/api/v1/usage/deltas", "start=now-3h&end=now-1h"},
       {"/api/v1/usage/deltas", "window=2h&group_by=account&group_by=type&metric=total"},
       {"/api/v1/alerts", ""},
@@ -171,6 +173,8 @@ TEST_F(Replies, EveryDocumentedParameterIsTaken) {
                                                   {"step", "1h"},
                                                   {"top", "1"},
                                                   {"contributors", "2"},
+                                                  {"months", "2"},
+                                                  {"budget", "100"},
                                                   {"window", "1h"},
                                                   {"outcome", "ok"},
                                                   {"state", ""}};

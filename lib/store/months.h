@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <vector>
+
+#include "core/forecast.h"
+#include "store/history.h"
+#include "store/reader.h"
+
+namespace usaged::store {
+
+// One calendar month (UTC) of one group, summed from its days.
+struct MonthRow {
+  std::chrono::year_month month;
+  int days = 0;  // of them known, that is exact or bounded
+  int days_in_month = 0;
+  double low = 0;                  // of the days that are known
+  std::optional<double> high = 0;  // nullopt: nothing bounds a day
+  std::optional<double> estimate = 0;
+  // Of the month that runs: what it will have in all at its end; low and high as core::Forecast has
+  // them. nullopt if too little is known, and for months that are over.
+  std::optional<core::Forecast> projected{};
+  // The day at whose end the budget is passed, by the estimates and the forecast; nullopt: not in
+  // this month, or not known.
+  std::optional<std::chrono::sys_days> budget_passed{};
+};
+
+struct MonthLine {
+  Group group;
+  std::vector<MonthRow> months;  // in order; the last one runs
+};
+
+struct MonthAnswer {
+  std::vector<MonthLine> lines;
+  Completeness completeness;
+};
+
+// The last `count` months, the one of `now` among them, for each group. Throws Error(kInvalid) for
+// what daily() refuses.
+MonthAnswer months(Reader& reader, const Question& question, int count,
+                   std::optional<double> budget, core::Time now);
+
+}  // namespace usaged::store
