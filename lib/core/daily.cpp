@@ -19,6 +19,10 @@ constexpr int kWeekdayRounds = 4;
 // What computing with doubles leaves of a sum, and how much of that may add up in an exact day.
 constexpr double kNoise = 1e-12;
 constexpr double kExact = 1e3;
+// How many steps of rounding a day that is exact but for it may be wide, for each day of its chain:
+// one to either side, and what the part of the day that is told adds.
+constexpr double kSteps = 2.5;
+constexpr double kLittle = 0.01;  // and of the usage itself
 
 struct Range {
   double low = 0;
@@ -95,14 +99,21 @@ class Segment {
       out.high = range.high;
       // What rounding leaves open adds up from one day of a chain to the next.
       const double chained = static_cast<double>(day - from_) / static_cast<double>(kWindow);
-      if (range.high - range.low <= 8 * options_.rounding * chained + kExact * noise_) {
+      const double width = range.high - range.low;
+      const bool rounded = width <= kSteps * options_.rounding * chained &&
+                           width <= kLittle * (range.low + range.high);
+      if (rounded || width <= kExact * noise_) {
         out.tag = DayTag::kExact;
         out.low = out.high = (range.low + range.high) / 2;
+        out.slack = (range.high - range.low) / 2;
         out.estimate = out.low;
       } else {
         out.tag = at(slopes_, day) ? DayTag::kBounded : DayTag::kGap;
         const double value = guess[static_cast<std::size_t>(day - from_)];
         if (std::isfinite(value)) out.estimate = value;
+      }
+      if (const auto& end = at(midnights_, day + 1)) {
+        out.window = Bounds{std::max(0.0, end->low), std::max(0.0, end->high)};
       }
       result.push_back(out);
     }
@@ -458,6 +469,42 @@ std::vector<Day> rebuild_days(const std::vector<DaySums>& sums, const DailyOptio
     first = cut;
   }
   return result;
+}
+
+DaySum sum_days(const std::vector<Day>& days, std::int64_t first, std::int64_t last) {
+  DaySum sum;
+  // Of days that are there; [from, to).
+  const auto of = [&days](std::int64_t from, std::int64_t to, double slack = 1) {
+    Bounds bounds;
+    if (days.empty()) return bounds;
+    from = std::max(from, days.front().day);
+    to = std::min(to, days.back().day + 1);
+    for (std::int64_t day = from; day < to; ++day) {
+      const Day& one = days[static_cast<std::size_t>(day - days.front().day)];
+      bounds.low += one.low - slack * one.slack;
+      bounds.high += one.high + slack * one.slack;
+    }
+    return bounds;
+  };
+  sum.bounds = of(first, last, 0);
+  for (const Day& day : days) {
+    if (day.day < first || day.day >= last) continue;
+    sum.known += day.tag == DayTag::kGap ? 0 : 1;
+    if (!day.estimate) sum.estimate.reset();
+    if (sum.estimate) *sum.estimate += *day.estimate;
+    // The window that ends here, without its days before `first`, and with the others.
+    const std::int64_t begin = day.day + 1 - kWindow;
+    if (!day.window || (begin < first && begin < days.front().day)) continue;
+    const Bounds before = of(begin, first);
+    const Bounds earlier = of(first, begin);
+    const Bounds later = of(day.day + 1, last);
+    const double low = day.window->low - before.high + earlier.low + later.low;
+    const double high = day.window->high - before.low + earlier.high + later.high;
+    if (!std::isnan(low)) sum.bounds.low = std::max(sum.bounds.low, low);
+    if (!std::isnan(high)) sum.bounds.high = std::min(sum.bounds.high, high);
+  }
+  sum.bounds.high = std::max(sum.bounds.high, sum.bounds.low);
+  return sum;
 }
 
 }  // namespace usaged::core

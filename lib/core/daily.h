@@ -47,6 +47,12 @@ struct DaySums {
   std::optional<std::int64_t> nothing_before{};
 };
 
+// Within which a number lies.
+struct Bounds {
+  double low = 0;
+  double high = 0;  // infinite if nothing bounds it
+};
+
 enum class DayTag { kExact, kBounded, kGap };
 
 std::string_view day_tag_name(DayTag tag);  // "exact", "bounded", "gap"
@@ -60,11 +66,16 @@ struct Day {
   // A guess that agrees with every sum: of all that do, one with like weekdays. The usage itself if
   // it is exact.
   std::optional<double> estimate;
+  double slack = 0;  // what rounding leaves of it to either side, if it is exact
+  // Of the 30 days up to and with this one, by the sum told at its end; nullopt if that is not
+  // known.
+  std::optional<Bounds> window{};
 };
 
 struct DailyOptions {
-  // Sums are told in steps of this much (1 for whole counts): less than it means nothing, and exact
-  // days are so as far as it goes.
+  // Sums are told in steps of this much (1 for whole counts): less than it means nothing. A day
+  // that is exact but for a few steps counts as exact if they are little of it (a hundredth to
+  // either side).
   double rounding = 0;
   // Days known from elsewhere, by day since the epoch.
   std::map<std::int64_t, double> known;
@@ -73,5 +84,17 @@ struct DailyOptions {
 // Each day from the first sum's to the last one's, in order. The last day is as far as it was told,
 // spread over the whole of it. `sums` are in order of days, each day once.
 std::vector<Day> rebuild_days(const std::vector<DaySums>& sums, const DailyOptions& options = {});
+
+// What several days have in all.
+struct DaySum {
+  Bounds bounds;
+  std::optional<double> estimate = 0;  // nullopt if a day has none
+  int known = 0;                       // days that are exact or bounded
+};
+
+// The sum of the days [first, last), as rebuild_days() has them; days outside of those count for
+// nothing. Much narrower than the sum of the days' own bounds where a month's end was told, since
+// the 30 days before it are then known in all, however little of each.
+DaySum sum_days(const std::vector<Day>& days, std::int64_t first, std::int64_t last);
 
 }  // namespace usaged::core

@@ -174,6 +174,18 @@ void add(std::optional<GroupDay>& sum, const core::Day& day) {
 
 }  // namespace
 
+void rebuild_each(
+    Reader& reader, const Selection& selection, core::Metric metric,
+    const std::function<void(std::int64_t series, const std::vector<core::Day>& days)>& use) {
+  guarded("read days", reader.path(), [&] {
+    const Sums sums(reader, selection, metric);
+    sums.each([&](std::int64_t series, const std::vector<core::Day>& days) {
+      reader.check_deadline();
+      use(series, days);
+    });
+  });
+}
+
 DailyAnswer daily(Reader& reader, const Question& question, Time start, Time end, Time now) {
   const std::int64_t first = day_of(start);
   const std::int64_t last = std::min(day_of(end), day_of(now) - 1);
@@ -193,15 +205,14 @@ DailyAnswer daily(Reader& reader, const Question& question, Time start, Time end
     for (const Group& group : selection.groups()) {
       answer.lines.push_back({group, std::vector<std::optional<GroupDay>>(answer.days.size())});
     }
-    const Sums sums(reader, selection, question.metric);
-    sums.each([&](std::int64_t series, const std::vector<core::Day>& days) {
-      reader.check_deadline();
-      auto& line = answer.lines[selection.group_of(series)];
-      for (const core::Day& day : days) {
-        if (day.day < first || day.day > last) continue;
-        add(line.days[static_cast<std::size_t>(day.day - first)], day);
-      }
-    });
+    rebuild_each(reader, selection, question.metric,
+                 [&](std::int64_t series, const std::vector<core::Day>& days) {
+                   auto& line = answer.lines[selection.group_of(series)];
+                   for (const core::Day& day : days) {
+                     if (day.day < first || day.day > last) continue;
+                     add(line.days[static_cast<std::size_t>(day.day - first)], day);
+                   }
+                 });
     std::erase_if(answer.lines, [](const DailyLine& line) {
       return std::ranges::none_of(line.days, [](const auto& day) { return day.has_value(); });
     });

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "core/daily.h"
 #include "store/history.h"
 #include "store/reader.h"
+#include "store/selection.h"
 
 namespace usaged::store {
 
@@ -29,6 +31,11 @@ struct DailyAnswer {
   std::vector<DailyLine> lines;
   Completeness completeness;
 };
+
+// Calls `use` with each chosen series that has days, and its days.
+void rebuild_each(
+    Reader& reader, const Selection& selection, core::Metric metric,
+    const std::function<void(std::int64_t series, const std::vector<core::Day>& days)>& use);
 
 // What was used, or what it cost, on each day of [start, end], as core::rebuild_days() has it from
 // the sums of the days that are over. The day of `now` is left out, since it isn't.

@@ -1,9 +1,14 @@
 #include "store/months.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <tuple>
 
+#include "core/error.h"
+#include "store/coverage.h"
 #include "store/days.h"
+#include "store/selection.h"
 
 namespace usaged::store {
 namespace {
@@ -12,8 +17,8 @@ using std::chrono::sys_days;
 using std::chrono::year_month;
 using std::chrono::year_month_day;
 
-// Days of history that a forecast is made from.
-constexpr core::Seconds kHistory = 300 * core::kDay;
+// Of history, that a forecast is made from.
+constexpr std::int64_t kHistoryDays = 300;
 
 year_month month_of(std::int64_t day) {
   const year_month_day date{sys_days{std::chrono::days{day}}};
@@ -22,21 +27,44 @@ year_month month_of(std::int64_t day) {
 
 std::int64_t first_day(year_month month) { return sys_days{month / 1}.time_since_epoch().count(); }
 
-// The estimates of the days up to the last one, after the newest that has none. A day on which the
-// group was not there had nothing.
-std::vector<double> history_of(const DailyLine& line) {
-  std::vector<double> history;
-  bool begun = false;
-  for (const auto& day : line.days) {
-    begun = begun || day.has_value();
-    if (!begun) continue;
-    if (day && !day->estimate) {
-      history.clear();
-    } else {
-      history.push_back(day ? *day->estimate : 0);
+// A group's estimates by day, for the forecast; a day on which it was not there has nothing.
+class DayEstimates {
+ public:
+  void add(const std::vector<core::Day>& days) {
+    for (const core::Day& day : days) {
+      auto& sum = sums_.try_emplace(day.day, 0.0).first->second;
+      if (!day.estimate) sum.reset();
+      if (sum) *sum += *day.estimate;
     }
   }
-  return history;
+
+  // Up to and with a day, after the newest that has none.
+  std::vector<double> until(std::int64_t last) const {
+    std::vector<double> history;
+    if (sums_.empty()) return history;
+    const std::int64_t first = std::max(sums_.begin()->first, last - kHistoryDays);
+    for (std::int64_t day = first; day <= last; ++day) {
+      const auto found = sums_.find(day);
+      if (found != sums_.end() && !found->second) {
+        history.clear();
+      } else {
+        history.push_back(found == sums_.end() ? 0 : *found->second);
+      }
+    }
+    return history;
+  }
+
+ private:
+  std::map<std::int64_t, std::optional<double>> sums_;
+};
+
+void add(MonthRow& row, const core::DaySum& sum) {
+  row.days = std::max(row.days, sum.known);
+  row.low += sum.bounds.low;
+  if (std::isinf(sum.bounds.high)) row.high.reset();
+  if (row.high) *row.high += sum.bounds.high;
+  if (!sum.estimate) row.estimate.reset();
+  if (row.estimate) *row.estimate += *sum.estimate;
 }
 
 void project(MonthRow& row, const std::vector<double>& history, std::int64_t last_day,
@@ -69,31 +97,48 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
   const std::int64_t today = core::unix_seconds(now) / 86400;
   const year_month running = month_of(today);
   const year_month first = running - std::chrono::months{count - 1};
-  const core::Time from = std::min(core::from_unix(first_day(first) * 86400), now - kHistory);
-  const DailyAnswer days = daily(reader, question, from, now, now);
+  if (!question.filter.targets.empty()) {
+    throw core::Error(core::ErrorCode::kInvalid,
+                      "target: days are not kept by target; choose accounts or regions instead");
+  }
+  const core::Time from = core::from_unix(first_day(first) * 86400);
+  const core::Time to = core::from_unix(today * 86400 - 1);
   MonthAnswer answer;
-  answer.completeness = days.completeness;
-  for (const DailyLine& line : days.lines) {
-    MonthLine& out = answer.lines.emplace_back(MonthLine{line.group, {}});
+  answer.completeness =
+      completeness(reader, load_scopes(reader, question.filter, from, to), from, to);
+  const Selection selection(reader, question);
+  std::vector<DayEstimates> estimates(selection.groups().size());
+  for (const Group& group : selection.groups()) {
+    MonthLine& line = answer.lines.emplace_back(MonthLine{group, {}});
     for (year_month month = first; month <= running; month += std::chrono::months{1}) {
-      MonthRow row;
+      MonthRow& row = line.months.emplace_back();
       row.month = month;
-      const std::int64_t end = first_day(month + std::chrono::months{1});
-      row.days_in_month = static_cast<int>(end - first_day(month));
-      for (std::size_t i = 0; i < days.days.size(); ++i) {
-        if (days.days[i] < first_day(month) || days.days[i] >= end || !line.days[i]) continue;
-        const GroupDay& day = *line.days[i];
-        row.days += day.tag == core::DayTag::kGap ? 0 : 1;
-        row.low += day.low;
-        if (!day.high) row.high.reset();
-        if (row.high) *row.high += *day.high;
-        if (!day.estimate) row.estimate.reset();
-        if (row.estimate) *row.estimate += *day.estimate;
-      }
-      if (month == running) project(row, history_of(line), today - 1, budget);
-      out.months.push_back(std::move(row));
+      row.days_in_month =
+          static_cast<int>(first_day(month + std::chrono::months{1}) - first_day(month));
     }
   }
+  rebuild_each(reader, selection, question.metric,
+               [&](std::int64_t series, const std::vector<core::Day>& all) {
+                 std::vector<core::Day> days = all;  // those that are over
+                 std::erase_if(days, [&](const core::Day& day) { return day.day >= today; });
+                 const std::size_t group = selection.group_of(series);
+                 estimates[group].add(days);
+                 for (MonthRow& row : answer.lines[group].months) {
+                   const std::int64_t begin = first_day(row.month);
+                   add(row, core::sum_days(days, begin, begin + row.days_in_month));
+                 }
+               });
+  for (std::size_t i = 0; i < answer.lines.size(); ++i) {
+    project(answer.lines[i].months.back(), estimates[i].until(today - 1), today - 1, budget);
+  }
+  std::erase_if(answer.lines, [](const MonthLine& line) {
+    return std::ranges::all_of(line.months, [](const MonthRow& row) {
+      return row.days == 0 && row.estimate == 0 && !row.projected;
+    });
+  });
+  std::ranges::sort(answer.lines, [](const MonthLine& a, const MonthLine& b) {
+    return std::tie(a.group.labels, a.group.currency) < std::tie(b.group.labels, b.group.currency);
+  });
   return answer;
 }
 

@@ -10,13 +10,13 @@
 
 namespace usaged::store {
 
-// One calendar month (UTC) of one group, summed from its days.
+// One calendar month (UTC) of one group, as far as it is over.
 struct MonthRow {
   std::chrono::year_month month;
-  int days = 0;  // of them known, that is exact or bounded
+  int days = 0;  // that are exact or bounded, of the series that has most
   int days_in_month = 0;
-  double low = 0;                  // of the days that are known
-  std::optional<double> high = 0;  // nullopt: nothing bounds a day
+  double low = 0;
+  std::optional<double> high = 0;  // nullopt: nothing bounds it
   std::optional<double> estimate = 0;
   // Of the month that runs: what it will have in all at its end; low and high as core::Forecast has
   // them. nullopt if too little is known, and for months that are over.

@@ -196,6 +196,32 @@ TEST(Daily, OnceADayIsBoundedByWhatTheHourMayMake) {
   EXPECT_EQ(days.at(40).tag, DayTag::kBounded);
 }
 
+TEST(Daily, AMonthIsKnownBetterThanItsDays) {
+  Truth truth;
+  for (int day = 0; day < 200; ++day) truth[day] = 20 + day % 13;
+  const auto days = rebuild_days(polled(truth, 60, 180, kHourly));
+  const auto true_sum = [&](std::int64_t first, std::int64_t last) {
+    double sum = 0;
+    for (std::int64_t day = first; day < last; ++day) sum += used(truth, day);
+    return sum;
+  };
+  // Thirty days are told as they are; 31 leave one day open, 28 two.
+  const DaySum thirty = sum_days(days, 100, 130);
+  EXPECT_NEAR(thirty.bounds.low, true_sum(100, 130), 1e-6);
+  EXPECT_NEAR(thirty.bounds.high, true_sum(100, 130), 1e-6);
+  EXPECT_NEAR(*thirty.estimate, true_sum(100, 130), 1e-6);
+  EXPECT_EQ(thirty.known, 30);
+  for (const auto& [first, last] : {std::pair(100, 131), std::pair(100, 128), std::pair(95, 160),
+                                    std::pair(60, 75), std::pair(170, 200), std::pair(0, 50)}) {
+    const DaySum sum = sum_days(days, first, last);
+    const double truly = true_sum(std::max(first, 60), std::min(last, 180));
+    EXPECT_LE(sum.bounds.low, truly + 1e-6) << first;
+    EXPECT_GE(sum.bounds.high, truly - 1e-6) << first;
+  }
+  const DaySum month = sum_days(days, 100, 131);
+  EXPECT_LE(month.bounds.high - month.bounds.low, days.at(40).high - days.at(40).low + 1e-6);
+}
+
 TEST(Daily, NothingComesOfNothing) {
   EXPECT_TRUE(rebuild_days({}).empty());
   const auto one = rebuild_days({{100, moment(100, 0.5), 24, moment(100, 0.5), 24}});
@@ -252,12 +278,24 @@ Shares check_random(std::uint64_t seed, int polled_days, double missed) {
   DailyOptions options;
   options.rounding = whole ? 1 : 0;
   const auto days = rebuild_days(sums, options);
-  const double tolerance = whole ? 40 : 1e-6 * size * 30;
+  const double tolerance = whole ? 8 : 1e-6 * size * 30;
   Shares shares;
   for (const Day& day : days) {
     const double usage = used(truth, day.day);
     ++shares.days;
     shares.exact += day.tag == DayTag::kExact ? 1 : 0;
+    const auto month = sum_days(days, day.day, day.day + 31);
+    double used_in_month = 0;
+    for (std::int64_t i = day.day; i < std::min(day.day + 31, days.back().day + 1); ++i) {
+      used_in_month += used(truth, i);
+    }
+    // What rounding leaves of each exact day adds up.
+    const double many = 31 * (whole ? 4 : tolerance);
+    if (used_in_month < month.bounds.low - many || used_in_month > month.bounds.high + many) {
+      ADD_FAILURE() << "seed " << seed << ", 31 days from " << day.day << ": " << used_in_month
+                    << " is not in [" << month.bounds.low << ", " << month.bounds.high << "]";
+      return shares;
+    }
     if (usage < day.low - tolerance || usage > day.high + tolerance) {
       ADD_FAILURE() << "seed " << seed << ", day " << day.day << ": " << usage << " is not in ["
                     << day.low << ", " << day.high << "], " << day_tag_name(day.tag);
