@@ -84,21 +84,7 @@ void Selection::group(const Question& question, const std::map<std::string, core
   std::vector<std::string> types;  // of each group, for the message
   for (const SeriesRow& row : series_) {
     Group group;
-    for (const std::string& name : names) {
-      std::string& value = group.labels[name];
-      if (name == "account_id") {
-        value = row.account;
-      } else if (name == "region") {
-        value = row.region;
-      } else if (name == "usage_type") {
-        value = row.type;
-      } else if (name == "cloud_provider") {
-        value = row.provider;
-      } else if (const auto found = tags.find(row.account); found != tags.end()) {
-        const auto tag = found->second.find(name.substr(4));
-        if (tag != found->second.end()) value = tag->second;
-      }
-    }
+    group.labels = labels_of(names, row, tags);
     if (question.metric == core::Metric::kCost) group.currency = row.currency;
     group.unit = core::unit_of(row.type);
     const auto [place, fresh] =

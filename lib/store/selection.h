@@ -48,6 +48,30 @@ class Selection {
   std::vector<std::int32_t> group_of_;  // by series id
 };
 
+// The labels of these names (see label_of()) of anything that has account, region, type and
+// provider; an absent tag is empty.
+template <typename Row>
+core::Labels labels_of(const std::vector<std::string>& names, const Row& row,
+                       const std::map<std::string, core::Tags>& tags) {
+  core::Labels labels;
+  for (const std::string& name : names) {
+    std::string& value = labels[name];
+    if (name == "account_id") {
+      value = row.account;
+    } else if (name == "region") {
+      value = row.region;
+    } else if (name == "usage_type") {
+      value = row.type;
+    } else if (name == "cloud_provider") {
+      value = row.provider;
+    } else if (const auto found = tags.find(row.account); found != tags.end()) {
+      const auto tag = found->second.find(name.substr(4));
+      if (tag != found->second.end()) value = tag->second;
+    }
+  }
+  return labels;
+}
+
 // True if nothing or the value is among what is allowed.
 bool matches(const std::vector<std::string>& allowed, const std::string& value);
 

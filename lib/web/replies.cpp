@@ -10,6 +10,7 @@
 #include "store/database.h"
 #include "store/days.h"
 #include "store/months.h"
+#include "store/selection.h"
 
 namespace usaged::web {
 namespace {
@@ -76,6 +77,10 @@ std::int64_t take_id_cursor(Query& query) {
 }
 
 Json id_cursor(std::int64_t id) { return core::base64(std::to_string(id)); }
+
+store::Question take_question(Query& query) {
+  return {query.filter(), query.group_by(), query.metric()};
+}
 
 int take_limit(Asking& asking) {
   return asking.query.number("limit", 1, kMostRows).value_or(asking.default_limit);
@@ -183,25 +188,11 @@ struct LatestSum {
 // dearest so many.
 Json latest_by(const std::vector<store::LatestRow>& rows, const store::Dimensions& group_by,
                const std::map<std::string, core::Tags>& tags, std::optional<int> top) {
+  std::vector<std::string> names;
+  for (const std::string& dimension : group_by) names.push_back(store::label_of(dimension));
   std::map<std::pair<core::Labels, std::string>, LatestSum> sums;
   for (const store::LatestRow& row : rows) {
-    core::Labels labels;
-    for (const std::string& dimension : group_by) {
-      const std::string name = store::label_of(dimension);
-      std::string& value = labels[name];
-      if (name == "account_id") {
-        value = row.account;
-      } else if (name == "region") {
-        value = row.region;
-      } else if (name == "usage_type") {
-        value = row.type;
-      } else if (name == "cloud_provider") {
-        value = row.provider;
-      } else if (const auto found = tags.find(row.account); found != tags.end()) {
-        const auto tag = found->second.find(name.substr(4));
-        if (tag != found->second.end()) value = tag->second;
-      }
-    }
+    const core::Labels labels = store::labels_of(names, row, tags);
     LatestSum& sum = sums[{labels, row.currency}];
     const core::Unit unit = core::unit_of(row.type);
     sum.mixed_units = sum.mixed_units || sum.unit.value_or(unit) != unit;
@@ -459,10 +450,7 @@ Json latest_reply(Asking asking) {
 }
 
 Json history_reply(Asking asking) {
-  store::Question question;
-  question.filter = asking.query.filter();
-  question.group_by = asking.query.group_by();
-  question.metric = asking.query.metric();
+  const store::Question question = take_question(asking.query);
   const Time end = asking.query.time("end", asking.now).value_or(asking.now);
   const Time start = asking.query.time("start", asking.now).value_or(end - 30 * core::kDay);
   const auto step = asking.query.duration("step");
@@ -485,10 +473,7 @@ Json history_reply(Asking asking) {
 }
 
 Json daily_reply(Asking asking) {
-  store::Question question;
-  question.filter = asking.query.filter();
-  question.group_by = asking.query.group_by();
-  question.metric = asking.query.metric();
+  const store::Question question = take_question(asking.query);
   const Time end = asking.query.time("end", asking.now).value_or(asking.now);
   const Time start = asking.query.time("start", asking.now).value_or(end - 30 * core::kDay);
   asking.query.finish();
@@ -516,10 +501,7 @@ Json daily_reply(Asking asking) {
 }
 
 Json forecast_reply(Asking asking) {
-  store::Question question;
-  question.filter = asking.query.filter();
-  question.group_by = asking.query.group_by();
-  question.metric = asking.query.metric();
+  const store::Question question = take_question(asking.query);
   const int count = asking.query.number("months", 1, 24).value_or(3);
   const auto budget = asking.query.amount("budget");
   asking.query.finish();
@@ -552,10 +534,7 @@ Json forecast_reply(Asking asking) {
 }
 
 Json deltas_reply(Asking asking) {
-  store::Question question;
-  question.filter = asking.query.filter();
-  question.group_by = asking.query.group_by();
-  question.metric = asking.query.metric();
+  const store::Question question = take_question(asking.query);
   const Time end = asking.query.time("end", asking.now).value_or(asking.now);
   const auto window = asking.query.duration("window");
   const auto given_start = asking.query.time("start", asking.now);
