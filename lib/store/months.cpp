@@ -130,11 +130,16 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
                });
   for (std::size_t i = 0; i < answer.lines.size(); ++i) {
     project(answer.lines[i].months.back(), estimates[i].until(today - 1), today - 1, budget);
+    for (MonthRow& row : answer.lines[i].months) {
+      // Days of it are over, and nothing is known of any.
+      if (row.days > 0 || first_day(row.month) >= today) continue;
+      row.high.reset();
+      row.estimate.reset();
+    }
   }
   std::erase_if(answer.lines, [](const MonthLine& line) {
-    return std::ranges::all_of(line.months, [](const MonthRow& row) {
-      return row.days == 0 && row.estimate == 0 && !row.projected;
-    });
+    return std::ranges::all_of(line.months,
+                               [](const MonthRow& row) { return row.days == 0 && !row.projected; });
   });
   std::ranges::sort(answer.lines, [](const MonthLine& a, const MonthLine& b) {
     return std::tie(a.group.labels, a.group.currency) < std::tie(b.group.labels, b.group.currency);

@@ -78,6 +78,17 @@ TEST_F(MonthsTest, WithTooLittleHistoryNothingIsProjected) {
   EXPECT_FALSE(rows[0].budget_passed);
 }
 
+TEST_F(MonthsTest, AMonthOfWhichNothingIsKnownIsNotZero) {
+  const Time now = kBegin + 40 * kDay;
+  poll_until(now + kHour);
+  const auto rows = ask(4, now);
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(rows[0].days, 0);
+  EXPECT_FALSE(rows[0].estimate);
+  EXPECT_FALSE(rows[0].high);
+  EXPECT_NEAR(*rows[2].estimate, 310, 1e-6);
+}
+
 TEST_F(MonthsTest, OnTheFirstOfAMonthItIsAllForecast) {
   const Time now = kBegin + 59 * kDay;  // 1 March
   poll_until(now + kHour);
