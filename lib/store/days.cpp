@@ -4,7 +4,6 @@
 #include <cmath>
 #include <map>
 #include <set>
-#include <unordered_map>
 
 #include "core/error.h"
 #include "core/trial.h"
@@ -84,16 +83,11 @@ class Sums {
         reader.db(), fmt::format("SELECT series_id, day, first_at, last_at, {} FROM daily {} ORDER "
                                  "BY series_id, day",
                                  columns, few ? "WHERE series_id = ?" : ""));
-    std::unordered_map<std::int64_t, std::int64_t> first_seen;
-    SQLite::Statement firsts(reader.db(), "SELECT id, first_seen FROM series");
-    while (firsts.executeStep()) {
-      first_seen[firsts.getColumn(0).getInt64()] = firsts.getColumn(1).getInt64();
-    }
     const auto rows = [&] {
       while (query.executeStep()) {
         const auto found = series_.find(query.getColumn(0).getInt64());
         if (found == series_.end() || query.isColumnNull(4) || query.isColumnNull(5)) continue;
-        add(found->second, query, first_seen[found->first]);
+        add(found->second, query);
       }
     };
     if (!few) return rows();
@@ -104,7 +98,7 @@ class Sums {
     }
   }
 
-  void add(Series& series, SQLite::Statement& query, std::int64_t first_seen) {
+  void add(Series& series, SQLite::Statement& query) {
     core::DaySums sums;
     sums.day = query.getColumn(1).getInt64();
     sums.first_at = core::from_unix(query.getColumn(2).getInt64());
@@ -114,7 +108,7 @@ class Sums {
     const std::set<std::int64_t>& seen = seen_.at(series.row->region);
     if (series.sums.empty()) {
       sums.begins = true;
-      sums.nothing_before = nothing_before(*series.row, sums.day, first_seen, seen);
+      sums.nothing_before = nothing_before(*series.row, sums.day, seen);
     } else {
       // Days that were seen without it in between: it was gone.
       const auto between = seen.upper_bound(series.sums.back().day);
@@ -132,16 +126,15 @@ class Sums {
   // The day before which nothing was used of a series: that of its trial's begin, or the last one
   // that a poll showed its account without it.
   std::optional<std::int64_t> nothing_before(const SeriesRow& row, std::int64_t day,
-                                             std::int64_t first_seen,
                                              const std::set<std::int64_t>& seen) const {
     if (const auto found = trials_.find({row.account, row.region}); found != trials_.end()) {
       for (const auto& [type, began] : found->second) {
         if (core::trial_covers(type, row.type)) return began;
       }
     }
-    if (accounts_.at({row.account, row.region}) >= first_seen || first_seen / 86400 != day) {
-      return std::nullopt;
-    }
+    const bool account_was_there =
+        accounts_.at({row.account, row.region}) < core::unix_seconds(row.first_seen);
+    if (!account_was_there || day_of(row.first_seen) != day) return std::nullopt;
     const auto at = seen.lower_bound(day);
     if (at == seen.begin()) return std::nullopt;
     return *std::prev(at);
@@ -175,10 +168,14 @@ void add(std::optional<GroupDay>& sum, const core::Day& day) {
 }  // namespace
 
 void rebuild_each(
-    Reader& reader, const Selection& selection, core::Metric metric,
+    Reader& reader, const Question& question, const Selection& selection,
     const std::function<void(std::int64_t series, const std::vector<core::Day>& days)>& use) {
+  if (!question.filter.targets.empty()) {
+    throw Error(ErrorCode::kInvalid,
+                "target: days are not kept by target; choose accounts or regions instead");
+  }
   guarded("read days", reader.path(), [&] {
-    const Sums sums(reader, selection, metric);
+    const Sums sums(reader, selection, question.metric);
     sums.each([&](std::int64_t series, const std::vector<core::Day>& days) {
       reader.check_deadline();
       use(series, days);
@@ -190,10 +187,6 @@ DailyAnswer daily(Reader& reader, const Question& question, Time start, Time end
   const std::int64_t first = day_of(start);
   const std::int64_t last = std::min(day_of(end), day_of(now) - 1);
   if (end < start) throw Error(ErrorCode::kInvalid, "end: is before the start");
-  if (!question.filter.targets.empty()) {
-    throw Error(ErrorCode::kInvalid,
-                "target: days are not kept by target; choose accounts or regions instead");
-  }
   if (last - first >= kMostDays) {
     throw Error(ErrorCode::kInvalid, "the range has {} days; {} are allowed", last - first + 1,
                 kMostDays);
@@ -205,7 +198,7 @@ DailyAnswer daily(Reader& reader, const Question& question, Time start, Time end
     for (const Group& group : selection.groups()) {
       answer.lines.push_back({group, std::vector<std::optional<GroupDay>>(answer.days.size())});
     }
-    rebuild_each(reader, selection, question.metric,
+    rebuild_each(reader, question, selection,
                  [&](std::int64_t series, const std::vector<core::Day>& days) {
                    auto& line = answer.lines[selection.group_of(series)];
                    for (const core::Day& day : days) {

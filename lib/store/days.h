@@ -32,15 +32,15 @@ struct DailyAnswer {
   Completeness completeness;
 };
 
-// Calls `use` with each chosen series that has days, and its days.
+// Calls `use` with each series that a question chose and that has days, and its days. Throws
+// Error(kInvalid) for a filter by target, since days are not kept by target.
 void rebuild_each(
-    Reader& reader, const Selection& selection, core::Metric metric,
+    Reader& reader, const Question& question, const Selection& selection,
     const std::function<void(std::int64_t series, const std::vector<core::Day>& days)>& use);
 
 // What was used, or what it cost, on each day of [start, end], as core::rebuild_days() has it from
 // the sums of the days that are over. The day of `now` is left out, since it isn't.
-// Throws Error(kInvalid) for an empty range, more than 1100 days, or a filter by target, since days
-// are not kept by target.
+// Throws Error(kInvalid) for an empty range, more than 1100 days, or what rebuild_each() refuses.
 DailyAnswer daily(Reader& reader, const Question& question, core::Time start, core::Time end,
                   core::Time now);
 

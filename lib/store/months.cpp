@@ -5,7 +5,6 @@
 #include <map>
 #include <tuple>
 
-#include "core/error.h"
 #include "store/coverage.h"
 #include "store/days.h"
 #include "store/selection.h"
@@ -97,10 +96,6 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
   const std::int64_t today = core::unix_seconds(now) / 86400;
   const year_month running = month_of(today);
   const year_month first = running - std::chrono::months{count - 1};
-  if (!question.filter.targets.empty()) {
-    throw core::Error(core::ErrorCode::kInvalid,
-                      "target: days are not kept by target; choose accounts or regions instead");
-  }
   const core::Time from = core::from_unix(first_day(first) * 86400);
   const core::Time to = core::from_unix(today * 86400 - 1);
   MonthAnswer answer;
@@ -117,7 +112,7 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
           static_cast<int>(first_day(month + std::chrono::months{1}) - first_day(month));
     }
   }
-  rebuild_each(reader, selection, question.metric,
+  rebuild_each(reader, question, selection,
                [&](std::int64_t series, const std::vector<core::Day>& all) {
                  std::vector<core::Day> days = all;  // those that are over
                  std::erase_if(days, [&](const core::Day& day) { return day.day >= today; });

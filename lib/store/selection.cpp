@@ -30,11 +30,15 @@ std::vector<SeriesRow> load_series(Reader& reader, const Filter& filter,
     std::vector<SeriesRow> rows;
     SQLite::Statement query(
         reader.db(),
-        "SELECT id, account, region, type, provider, currency FROM series ORDER BY id");
+        "SELECT id, account, region, type, provider, currency, first_seen FROM series ORDER BY id");
     while (query.executeStep()) {
-      SeriesRow row{query.getColumn(0).getInt64(),  query.getColumn(1).getString(),
-                    query.getColumn(2).getString(), query.getColumn(3).getString(),
-                    query.getColumn(4).getString(), query.getColumn(5).getString()};
+      SeriesRow row{query.getColumn(0).getInt64(),
+                    query.getColumn(1).getString(),
+                    query.getColumn(2).getString(),
+                    query.getColumn(3).getString(),
+                    query.getColumn(4).getString(),
+                    query.getColumn(5).getString(),
+                    core::from_unix(query.getColumn(6).getInt64())};
       if ((!accounts.empty() && !accounts.contains(row.account)) ||
           !matches(filter.regions, row.region) || !matches(filter.types, row.type) ||
           !matches(filter.providers, row.provider)) {

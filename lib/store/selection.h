@@ -19,6 +19,7 @@ struct SeriesRow {
   std::string type;
   std::string provider;
   std::string currency;
+  core::Time first_seen;
 };
 
 // The series that a question chooses, each in its group.

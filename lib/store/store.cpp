@@ -380,9 +380,9 @@ void Store::note_overlaps(std::int64_t poll_id, const std::string& target,
   forget.exec();
   SQLite::Statement others(
       db_,
-      "SELECT p.target, max(p.id) FROM poll p WHERE p.region = ?2 AND p.target <> ?1 AND p.outcome "
-      "= 'ok' AND p.target IN (SELECT target FROM scope WHERE region = ?2 AND removed IS NULL) "
-      "GROUP BY p.target");
+      "SELECT target, (SELECT id FROM poll p WHERE p.target = s.target AND p.region = s.region AND "
+      "p.outcome = 'ok' ORDER BY p.started DESC, p.id DESC LIMIT 1) AS newest FROM scope s WHERE "
+      "s.region = ?2 AND s.target <> ?1 AND s.removed IS NULL AND newest IS NOT NULL");
   others.bind(1, target);
   others.bind(2, region);
   SQLite::Statement insert(
@@ -412,7 +412,8 @@ std::vector<BehaviourChange> Store::observe_behaviour(std::int64_t poll_id,
       db_,
       "SELECT (SELECT count(*) FROM poll WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND "
       "id "
-      "<> ?3 AND started / 86400 = ?4 / 86400), id, started, (SELECT min(started) FROM poll WHERE "
+      "<> ?3 AND started BETWEEN ?4 / 86400 * 86400 AND ?4 / 86400 * 86400 + 86399), id, started, "
+      "(SELECT min(started) FROM poll WHERE "
       "target = ?1 AND region = ?2 AND outcome = 'ok') FROM poll WHERE target = ?1 AND region = ?2 "
       "AND outcome = 'ok' AND id <> ?3 AND started BETWEEN ?4 - 40 * 3600 AND ?4 - 20 * 3600 ORDER "
       "BY started DESC LIMIT 1");
