@@ -15,6 +15,11 @@ struct Globals {
   std::string config_path = USAGED_SYSCONFDIR "/inspector-usaged.yaml";
 };
 
+// The database that a command works on: the one that it was given, else the configuration's.
+inline std::string database_of(const Globals& globals, const std::string& given) {
+  return given.empty() ? core::load_config(globals.config_path).database : given;
+}
+
 // Each adds its subcommand, whose callback runs it and sets the exit code.
 void add_run(CLI::App& app, const Globals& globals, int& exit_code);
 void add_demo(CLI::App& app, int& exit_code);

@@ -169,8 +169,7 @@ void answer(const Globals& globals, const Given& given) {
   if (given.as_json && given.as_csv) {
     throw Error(ErrorCode::kInvalid, "choose one of --json and --csv");
   }
-  store::Reader reader(given.database.empty() ? core::load_config(globals.config_path).database
-                                              : given.database);
+  store::Reader reader(database_of(globals, given.database));
   web::Query query = make_query(given);
   const web::Asking asking{reader, query, now_for(reader), kNoLimit};
   print(given.id.empty() ? given.reply(asking) : web::alert_reply(asking, given.id), given);

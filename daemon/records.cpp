@@ -30,10 +30,6 @@ struct Given {
   bool ndjson = false;
 };
 
-std::string database_of(const Globals& globals, const Given& given) {
-  return given.database.empty() ? core::load_config(globals.config_path).database : given.database;
-}
-
 int import_file(const Globals& globals, const Given& given) {
   std::ifstream file;
   if (given.file != "-") {
@@ -51,13 +47,12 @@ int import_file(const Globals& globals, const Given& given) {
   core::read_records(
       in, name, [&](core::Record record) { records.push_back(std::move(record)); }, report);
   const bool all_or_nothing = !given.skip_bad;
-  if (bad > 0 && all_or_nothing) {
-    fmt::print(stderr, "{} bad rows, so nothing was imported; --skip-bad leaves them out\n", bad);
-    return 1;
+  store::Store::ImportResult result;
+  if (bad == 0 || !all_or_nothing) {
+    store::Store store(database_of(globals, given.database));
+    result = store.import_records(std::move(records), all_or_nothing, report);
   }
-  store::Store store(database_of(globals, given));
-  const auto result = store.import_records(std::move(records), all_or_nothing, report);
-  if (result.bad > 0 && all_or_nothing) {
+  if (bad > 0 && all_or_nothing) {
     fmt::print(stderr, "{} bad rows, so nothing was imported; --skip-bad leaves them out\n", bad);
     return 1;
   }
@@ -66,7 +61,7 @@ int import_file(const Globals& globals, const Given& given) {
 }
 
 void export_records(const Globals& globals, const Given& given) {
-  store::Reader reader(database_of(globals, given));
+  store::Reader reader(database_of(globals, given.database));
   const core::Time now = app::SystemClock().now();
   const core::Time start = core::parse_time(given.start.empty() ? "0" : given.start, now);
   const core::Time end = given.end.empty() ? core::Time::max() : core::parse_time(given.end, now);

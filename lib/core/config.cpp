@@ -50,13 +50,16 @@ std::string parse_region(const std::string& text, bool custom_endpoint) {
               near.empty() ? ", like eu-central-1" : fmt::format("; did you mean '{}'?", near));
 }
 
+bool has_only(std::string_view text, std::string_view beside_letters_and_digits) {
+  return std::ranges::all_of(text, [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           beside_letters_and_digits.find(c) != std::string_view::npos;
+  });
+}
+
 // A name that is a label in metrics, logs and addresses.
 std::string parse_name(const std::string& text) {
-  const bool good = !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  });
-  if (!good) {
+  if (text.empty() || text.size() > 64 || !has_only(text, "-_.")) {
     throw Error(ErrorCode::kInvalid,
                 "'{}' is not a name: 1 to 64 letters, digits, '-', '_' and '.'", text);
   }
@@ -64,22 +67,11 @@ std::string parse_name(const std::string& text) {
 }
 
 std::string parse_tag_name(const std::string& text) {
-  const bool good = !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-';
-  });
-  if (!good) {
+  if (text.empty() || text.size() > 64 || !has_only(text, "-_")) {
     throw Error(ErrorCode::kInvalid, "'{}' is not a tag: 1 to 64 letters, digits, '-' and '_'",
                 text);
   }
   return text;
-}
-
-bool has_only(std::string_view text, std::string_view beside_letters_and_digits) {
-  return std::ranges::all_of(text, [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           beside_letters_and_digits.find(c) != std::string_view::npos;
-  });
 }
 
 // The partition of a role's ARN: arn:aws:iam::123456789012:role/path/name, where the account may be
@@ -99,13 +91,6 @@ Partition parse_role_arn(const std::string& text) {
                 text);
   }
   return *parse_partition(parts[1]);
-}
-
-std::optional<bool> parse_flag(const std::string& text) {
-  if (text != "true" && text != "false") {
-    throw Error(ErrorCode::kInvalid, "'{}' is neither true nor false", text);
-  }
-  return text == "true";
 }
 
 std::string parse_limited(const std::string& text, std::size_t most, std::string_view allowed) {
@@ -277,8 +262,8 @@ class Reader {
       if (!text.empty()) check_url(text);
       return text;
     });
-    map.read("fips", target.fips, parse_flag);
-    map.read("dual_stack", target.dual_stack, parse_flag);
+    map.read("fips", target.fips);
+    map.read("dual_stack", target.dual_stack);
     for (const auto& [key, wanted] : {std::pair("fips", target.fips.value_or(false)),
                                       std::pair("dual_stack", target.dual_stack.value_or(false))}) {
       if (wanted && !target.endpoint.empty()) {

@@ -79,7 +79,7 @@ class Segment {
     }
     for (int round = 0; round < kMostRounds; ++round) {
       bool changed = false;
-      for (std::int64_t day = to_ - 1; day >= from_ + kWindow; --day) changed |= backward(day);
+      for (std::int64_t day = to_ - 1; day >= from_ + kWindow; --day) changed |= pair(day);
       for (std::int64_t day = from_ + kWindow; day <= to_; ++day) changed |= window(day);
       changed |= stretches();
       for (std::int64_t day = from_ + kWindow; day < to_; ++day) changed |= pair(day);
@@ -229,7 +229,6 @@ class Segment {
         then.narrow(std::max(0.0, now.low - slope->high), std::max(0.0, now.high - slope->low));
     return changed;
   }
-  bool backward(std::int64_t day) { return pair(day); }
 
   // The 30 days before a midnight add up to its sum.
   bool window(std::int64_t day) {

@@ -90,12 +90,6 @@ Row row_of_json(const std::string& line) {
   return row;
 }
 
-// USD and AWS, unless a column says otherwise: files that have neither come from elsewhere.
-void complete(Row& row, bool has_currency, bool has_provider) {
-  if (!has_currency) row["currency"] = "USD";
-  if (!has_provider) row["cloud_provider"] = "AWS";
-}
-
 std::string number(const std::optional<double>& value) {
   return value ? fmt::format("{}", *value) : "";
 }
@@ -166,7 +160,6 @@ void read_records(std::istream& in, const std::string& name,
       Row row;
       if (*is_json) {
         row = row_of_json(std::string(line));
-        complete(row, row.contains("currency"), row.contains("cloud_provider"));
       } else {
         const std::vector<std::string> cells = csv_cells(line);
         if (cells.size() != header.size()) {
@@ -174,8 +167,10 @@ void read_records(std::istream& in, const std::string& name,
                       header.size());
         }
         for (std::size_t i = 0; i < cells.size(); ++i) row[header[i]] = cells[i];
-        complete(row, row.contains("currency"), row.contains("cloud_provider"));
       }
+      // Files without these columns come from elsewhere.
+      row.try_emplace("currency", "USD");
+      row.try_emplace("cloud_provider", "AWS");
       take(parse_row(std::move(row), number));
     } catch (const Error& e) {
       bad({number, e.what()});

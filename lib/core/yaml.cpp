@@ -195,13 +195,19 @@ void YamlMap::read(const std::string& key, std::string& out) {
   if (const auto value = scalar(key)) out = value->text;
 }
 
-void YamlMap::read(const std::string& key, bool& out) {
+void YamlMap::read(const std::string& key, std::optional<bool>& out) {
   read(key, out, [](const std::string& text) {
     if (text != "true" && text != "false") {
       throw Error(ErrorCode::kInvalid, "'{}' is neither true nor false", text);
     }
     return text == "true";
   });
+}
+
+void YamlMap::read(const std::string& key, bool& out) {
+  std::optional<bool> given;
+  read(key, given);
+  out = given.value_or(out);
 }
 
 void YamlMap::read(const std::string& key, double& out, double least, double most) {

@@ -68,6 +68,7 @@ class YamlMap {
 
   void read(const std::string& key, std::string& out);
   void read(const std::string& key, bool& out);
+  void read(const std::string& key, std::optional<bool>& out);
   void read(const std::string& key, double& out, double least, double most);
   void read(const std::string& key, int& out, int least, int most);
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "net/json.h"
 #include "net/xml.h"
 
 namespace usaged::net {
@@ -76,11 +76,6 @@ constexpr std::array<std::string_view, 6> kClockErrors{
 
 constexpr std::array<std::string_view, 2> kExpired{"ExpiredTokenException", "ExpiredToken"};
 
-std::string text_of(const nlohmann::json& body, const char* key) {
-  const auto found = body.find(key);
-  return found != body.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 // What the server's clock says; nullopt if it doesn't, or nothing that makes sense.
 std::optional<core::Time> date_of(const HttpReply& reply) {
   const std::string text = reply.header("date");
@@ -130,10 +125,10 @@ ServiceError parse_service_error(const HttpReply& reply) {
   const nlohmann::json body = parsed.is_object() ? parsed : nlohmann::json::object();
   ServiceError error;
   std::string name = reply.header("x-amzn-errortype");
-  if (name.empty()) name = text_of(body, "code");
-  if (name.empty()) name = text_of(body, "__type");
-  error.message = text_of(body, "message");
-  if (error.message.empty()) error.message = text_of(body, "Message");
+  if (name.empty()) name = text_member(body, "code");
+  if (name.empty()) name = text_member(body, "__type");
+  error.message = text_member(body, "message");
+  if (error.message.empty()) error.message = text_member(body, "Message");
   if (name.empty() && reply.body.find("<ErrorResponse") != std::string::npos) {
     try {
       const auto texts = xml_texts(reply.body);
@@ -156,7 +151,8 @@ ServiceError parse_service_error(const HttpReply& reply) {
   if (const auto fields = body.find("fields"); fields != body.end() && fields->is_array()) {
     for (const nlohmann::json& field : *fields) {
       if (!field.is_object()) continue;
-      error.message += fmt::format(" [{}: {}]", text_of(field, "name"), text_of(field, "message"));
+      error.message +=
+          fmt::format(" [{}: {}]", text_member(field, "name"), text_member(field, "message"));
     }
   }
   error.message = one_line(error.message);

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "core/error.h"
 #include "core/region.h"
 #include "core/text.h"
 #include "net/command.h"
+#include "net/json.h"
 #include "net/profiles.h"
 #include "net/sts.h"
 
@@ -32,30 +32,25 @@ constexpr const char* kMetadataTokenSeconds = "21600";
 // How long keys of the metadata service are used beyond their end while it has no newer ones.
 constexpr core::Seconds kStale{15 * 60};
 
-std::string member(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 // Keys as container, metadata service and credential_process write them. `token` is the name of the
 // session token there.
 FoundCredentials parse_keys(const std::string& where, const std::string& text, const char* token) {
   const nlohmann::json parsed = nlohmann::json::parse(text, nullptr, false);
   if (!parsed.is_object()) throw Error(ErrorCode::kConfig, "{}: the answer is not JSON", where);
-  const std::string code = member(parsed, "Code");
+  const std::string code = text_member(parsed, "Code");
   if (!code.empty() && code != "Success") {
     throw Error(ErrorCode::kConfig, "{}: {}: {}", where, one_line(code),
-                one_line(member(parsed, "Message")));
+                one_line(text_member(parsed, "Message")));
   }
   FoundCredentials found;
   found.provider = where;
-  found.keys = {member(parsed, "AccessKeyId"), member(parsed, "SecretAccessKey"),
-                member(parsed, token)};
+  found.keys = {text_member(parsed, "AccessKeyId"), text_member(parsed, "SecretAccessKey"),
+                text_member(parsed, token)};
   if (found.keys.access_key_id.empty() || found.keys.secret_access_key.empty()) {
     throw Error(ErrorCode::kConfig, "{}: the answer lacks {}", where,
                 found.keys.access_key_id.empty() ? "AccessKeyId" : "SecretAccessKey");
   }
-  if (const std::string expires = member(parsed, "Expiration"); !expires.empty()) {
+  if (const std::string expires = text_member(parsed, "Expiration"); !expires.empty()) {
     try {
       found.expires = core::parse_time(expires, core::Time{});
     } catch (const Error& e) {
@@ -114,7 +109,8 @@ HttpRequest local_request(const std::string& url, milliseconds timeout) {
   }
   const nlohmann::json body = nlohmann::json::parse(reply.body, nullptr, false);
   const std::string message =
-      body.is_object() ? one_line(member(body, "code") + " " + member(body, "message")) : "";
+      body.is_object() ? one_line(text_member(body, "code") + " " + text_member(body, "message"))
+                       : "";
   throw AwsError(
       reply.status >= 500 ? Outcome::kServer : Outcome::kDenied,
       fmt::format("{}: HTTP {}{}{}", where, reply.status, message.empty() ? "" : ": ", message));

@@ -1,22 +1,14 @@
 #include "net/organizations.h"
 
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/text.h"
 #include "core/usage.h"
+#include "net/json.h"
 
 namespace usaged::net {
-namespace {
 
 using core::Outcome;
-
-std::string text_of(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-}  // namespace
 
 std::vector<OrganizationMember> list_accounts(AwsClient& client, CallStats& stats) {
   std::vector<OrganizationMember> members;
@@ -38,17 +30,17 @@ std::vector<OrganizationMember> list_accounts(AwsClient& client, CallStats& stat
     if (const auto accounts = page.find("Accounts");
         accounts != page.end() && accounts->is_array()) {
       for (const nlohmann::json& account : *accounts) {
-        if (!account.is_object() || !core::is_account_id(text_of(account, "Id"))) {
+        if (!account.is_object() || !core::is_account_id(text_member(account, "Id"))) {
           throw malformed("an item of `Accounts` has no account id");
         }
         // AWS is about to rename Status to State; both are there meanwhile.
-        const std::string status = text_of(account, "Status");
-        members.push_back({text_of(account, "Id"), one_line(text_of(account, "Name")),
-                           status.empty() ? text_of(account, "State") : status});
+        const std::string status = text_member(account, "Status");
+        members.push_back({text_member(account, "Id"), one_line(text_member(account, "Name")),
+                           status.empty() ? text_member(account, "State") : status});
       }
     }
     ++stats.pages;
-    const std::string token = text_of(page, "NextToken");
+    const std::string token = text_member(page, "NextToken");
     if (token.empty()) return members;
     if (!tokens.insert(token).second) throw malformed("the same NextToken came twice");
     request["NextToken"] = token;

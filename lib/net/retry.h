@@ -18,7 +18,7 @@ enum class RetryKind {
 inline constexpr int kMostAttempts = 3;
 
 // What a client may spend on retries, so that many failing calls don't become three times as many.
-// Shared by the calls of one target and region. Safe for every thread.
+// Shared by the calls of one identity and region. Safe for every thread.
 class RetryQuota {
  public:
   // Takes what one retry costs; false if not enough is left.

@@ -77,13 +77,6 @@ std::optional<core::Time> parse_basic(const std::string& text) {
 
 }  // namespace
 
-std::string Request::header(const std::string& name) const {
-  for (const auto& [key, value] : headers) {
-    if (core::lower(key) == core::lower(name)) return value;
-  }
-  return "";
-}
-
 SessionKeys Identities::issue(const std::string& account, const std::string& arn,
                               core::Time expires) const {
   const std::string content = fmt::format("{}\n{}\n{}", account, arn, core::unix_seconds(expires));
