@@ -22,8 +22,7 @@ CREATE TABLE poll (
 CREATE INDEX poll_by_scope ON poll (target, region, started);
 CREATE INDEX poll_by_time ON poll (started);
 
--- The targets and regions that are, or were, in the configuration. One that never was here (an older
--- history, say) counts as configured.
+-- The targets and regions that are, or were, asked.
 CREATE TABLE scope (
   target  TEXT NOT NULL,
   region  TEXT NOT NULL,
@@ -44,6 +43,23 @@ CREATE TABLE series (
   UNIQUE (account, region, type, provider, currency)
 ) STRICT;
 
+-- What a series is without its account.
+CREATE TABLE kind (
+  id       INTEGER PRIMARY KEY,
+  region   TEXT NOT NULL,
+  type     TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  currency TEXT NOT NULL,
+  UNIQUE (region, type, provider, currency)
+) STRICT;
+
+-- The series that a target has seen.
+CREATE TABLE series_target (
+  target    TEXT    NOT NULL,
+  series_id INTEGER NOT NULL REFERENCES series (id),
+  PRIMARY KEY (target, series_id)
+) STRICT, WITHOUT ROWID;
+
 -- The snapshots: one row for each series that a good poll returned, with the doubles that AWS sent.
 -- A series that the poll before returned and this one did not has one row with `gone` set.
 CREATE TABLE sample (
@@ -53,6 +69,18 @@ CREATE TABLE sample (
   cost      REAL,
   gone      INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (poll_id, series_id)
+) STRICT, WITHOUT ROWID;
+
+-- Each good poll, summed by kind, so that a question about the whole organization reads no series.
+CREATE TABLE poll_total (
+  poll_id  INTEGER NOT NULL REFERENCES poll (id),
+  kind_id  INTEGER NOT NULL REFERENCES kind (id),
+  series   INTEGER NOT NULL,
+  total    REAL    NOT NULL,  -- of those that have one
+  cost     REAL    NOT NULL,
+  no_total INTEGER NOT NULL,  -- how many have none
+  no_cost  INTEGER NOT NULL,
+  PRIMARY KEY (poll_id, kind_id)
 ) STRICT, WITHOUT ROWID;
 
 -- One row a series and UTC day, kept for ever: the first and the last of the day's sums that AWS told,
@@ -72,6 +100,59 @@ CREATE TABLE daily (
   max_cost    REAL,
   samples     INTEGER NOT NULL,
   PRIMARY KEY (series_id, day)
+) STRICT, WITHOUT ROWID;
+
+-- What was used on each day and in each month, as rebuilt from `daily`: sums over the series of a
+-- kind, and over those of an account in a region (of costs alone, since units are not added up).
+-- `metric` is 'cost' or 'total', `tag` 'exact', 'bounded' or 'gap', a month its number since January
+-- of year 0. NULL as `high`: nothing bounds it; as `estimate`: there is none.
+CREATE TABLE day_by_kind (
+  kind_id  INTEGER NOT NULL REFERENCES kind (id),
+  metric   TEXT    NOT NULL,
+  day      INTEGER NOT NULL,
+  tag      TEXT    NOT NULL,
+  low      REAL    NOT NULL,
+  high     REAL,
+  estimate REAL,
+  PRIMARY KEY (kind_id, metric, day)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE day_by_account (
+  account  TEXT    NOT NULL,
+  region   TEXT    NOT NULL,
+  currency TEXT    NOT NULL,
+  day      INTEGER NOT NULL,
+  tag      TEXT    NOT NULL,
+  low      REAL    NOT NULL,
+  high     REAL,
+  estimate REAL,
+  PRIMARY KEY (account, region, currency, day)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE month_by_kind (
+  kind_id  INTEGER NOT NULL REFERENCES kind (id),
+  metric   TEXT    NOT NULL,
+  month    INTEGER NOT NULL,
+  days     INTEGER NOT NULL,  -- that are exact or bounded
+  low      REAL    NOT NULL,
+  high     REAL,
+  estimate REAL,
+  PRIMARY KEY (kind_id, metric, month)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE month_by_account (
+  account  TEXT    NOT NULL,
+  region   TEXT    NOT NULL,
+  currency TEXT    NOT NULL,
+  month    INTEGER NOT NULL,
+  days     INTEGER NOT NULL,
+  low      REAL    NOT NULL,
+  high     REAL,
+  estimate REAL,
+  PRIMARY KEY (account, region, currency, month)
+) STRICT, WITHOUT ROWID;
+
+-- Regions with days in `daily` that are not in these sums yet.
+CREATE TABLE unsummed (
+  region  TEXT PRIMARY KEY,
+  settled INTEGER NOT NULL  -- days, counted on
 ) STRICT, WITHOUT ROWID;
 
 -- Accounts that a target asks for by id and that its newest good poll did not return, or could not
@@ -148,7 +229,8 @@ CREATE TABLE unit_price (
   PRIMARY KEY (region, type, currency)
 ) STRICT, WITHOUT ROWID;
 
--- Accounts that two targets see in one region; target < other. They are counted once.
+-- Accounts that two targets see in one region; target < other. They are counted once. 0: now none,
+-- but there may have been some, or one of the two was imported.
 CREATE TABLE overlap (
   target   TEXT    NOT NULL,
   other    TEXT    NOT NULL,

@@ -283,6 +283,7 @@ PollResult Collector::poll(const Job& job) {
   } else {
     try {
       world_.store.settle(target.name, region, world_.clock.now());
+      world_.store.sum_days();
       if (target.free_trials) refresh_trials(job, accounts);
     } catch (const Error& e) {  // the poll is good all the same
       world_.log.error("{}/{}: after the poll: {}", target.name, region, e.what());

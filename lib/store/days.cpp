@@ -4,10 +4,12 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "core/trial.h"
 #include "store/coverage.h"
+#include "store/rows.h"
 #include "store/selection.h"
 
 namespace usaged::store {
@@ -22,165 +24,268 @@ constexpr std::int64_t kMostDays = 1100;
 
 std::int64_t day_of(Time t) { return core::unix_seconds(t) / 86400; }
 
-// The days on which each region was seen by a good poll.
-std::map<std::string, std::set<std::int64_t>> seen_days(Reader& reader) {
-  std::map<std::string, std::set<std::int64_t>> days;
-  SQLite::Statement query(reader.db(),
-                          "SELECT DISTINCT region, started / 86400 FROM poll WHERE outcome = 'ok'");
-  while (query.executeStep()) {
-    days[query.getColumn(0).getString()].insert(query.getColumn(1).getInt64());
-  }
-  return days;
+void add_known(std::optional<double>& sum, const std::optional<double>& value) {
+  if (!value) sum.reset();
+  if (sum) *sum += *value;
 }
 
-// The sums of each chosen series, in order of days.
-class Sums {
- public:
-  Sums(Reader& reader, const Selection& selection, core::Metric metric)
-      : seen_(seen_days(reader)), metric_(metric) {
-    for (const SeriesRow& row : selection.series()) series_.emplace(row.id, Series{&row});
-    // An account that was there before its series shows that nothing was used of it until then.
-    SQLite::Statement accounts(
-        reader.db(),
-        "SELECT account, region, min(first_seen) FROM series GROUP BY account, region");
-    while (accounts.executeStep()) {
-      accounts_[{accounts.getColumn(0).getString(), accounts.getColumn(1).getString()}] =
-          accounts.getColumn(2).getInt64();
-    }
-    // Nor is anything used before a trial begins.
-    SQLite::Statement trials(
-        reader.db(), "SELECT account, region, type, started FROM free_trial WHERE started > 0");
-    while (trials.executeStep()) {
-      trials_[{trials.getColumn(0).getString(), trials.getColumn(1).getString()}].emplace_back(
-          trials.getColumn(2).getString(), trials.getColumn(3).getInt64() / 86400);
-    }
-    read(reader, selection);
+// The series that each target has seen.
+std::map<std::string, std::set<std::int64_t>> sights(Reader& reader) {
+  std::map<std::string, std::set<std::int64_t>> seen;
+  SQLite::Statement query(reader.db(), "SELECT target, series_id FROM series_target");
+  while (query.executeStep()) {
+    seen[query.getColumn(0).getString()].insert(query.getColumn(1).getInt64());
   }
+  return seen;
+}
 
-  template <typename Use>
-  void each(Use use) const {
-    for (const auto& [id, series] : series_) {
-      if (series.sums.empty()) continue;
-      core::DailyOptions options;
-      options.rounding = series.rounding;
-      use(id, core::rebuild_days(series.sums, options));
-    }
+Grain grain_of(const Question& question) {
+  if (!question.filter.targets.empty()) return Grain::kSeries;
+  if (std::ranges::find(question.group_by, "target") != question.group_by.end()) {
+    return Grain::kSeries;
   }
+  if (serves(Grain::kKind, question)) return Grain::kKind;
+  return serves(Grain::kAccount, question) ? Grain::kAccount : Grain::kSeries;
+}
 
- private:
-  struct Series {
-    const SeriesRow* row;
-    std::vector<core::DaySums> sums{};
-    double rounding = 0;
-  };
-
-  void read(Reader& reader, const Selection& selection) {
-    const char* columns = metric_ == core::Metric::kTotal ? "first_total, last_total, last_total"
-                                                          : "first_cost, last_cost, last_total";
-    // A few series are looked up, many are read with all there is.
-    const bool few = selection.series().size() <= 64;
-    SQLite::Statement query(
-        reader.db(), fmt::format("SELECT series_id, day, first_at, last_at, {} FROM daily {} ORDER "
-                                 "BY series_id, day",
-                                 columns, few ? "WHERE series_id = ?" : ""));
-    const auto rows = [&] {
-      while (query.executeStep()) {
-        const auto found = series_.find(query.getColumn(0).getInt64());
-        if (found == series_.end() || query.isColumnNull(4) || query.isColumnNull(5)) continue;
-        add(found->second, query);
-      }
-    };
-    if (!few) return rows();
-    for (const SeriesRow& row : selection.series()) {
-      query.bind(1, row.id);
-      rows();
-      query.reset();
-    }
+core::DayTag parse_tag(std::string_view name) {
+  for (const core::DayTag tag : {core::DayTag::kExact, core::DayTag::kBounded}) {
+    if (core::day_tag_name(tag) == name) return tag;
   }
-
-  void add(Series& series, SQLite::Statement& query) {
-    core::DaySums sums;
-    sums.day = query.getColumn(1).getInt64();
-    sums.first_at = core::from_unix(query.getColumn(2).getInt64());
-    sums.last_at = core::from_unix(query.getColumn(3).getInt64());
-    sums.first = query.getColumn(4).getDouble();
-    sums.last = query.getColumn(5).getDouble();
-    const std::set<std::int64_t>& seen = seen_.at(series.row->region);
-    if (series.sums.empty()) {
-      sums.begins = true;
-      sums.nothing_before = nothing_before(*series.row, sums.day, seen);
-    } else {
-      // Days that were seen without it in between: it was gone.
-      const auto between = seen.upper_bound(series.sums.back().day);
-      sums.begins = between != seen.end() && *between < sums.day;
-    }
-    // Counts are whole, so their sums and costs move in steps.
-    if (core::unit_of(series.row->type) == core::Unit::kScans) {
-      const double total = query.getColumn(6).getDouble();
-      const double price = total > 0 ? sums.last / total : 0;
-      series.rounding = std::max(series.rounding, metric_ == core::Metric::kTotal ? 1 : price);
-    }
-    series.sums.push_back(sums);
-  }
-
-  // The day before which nothing was used of a series: that of its trial's begin, or the last one
-  // that a poll showed its account without it.
-  std::optional<std::int64_t> nothing_before(const SeriesRow& row, std::int64_t day,
-                                             const std::set<std::int64_t>& seen) const {
-    if (const auto found = trials_.find({row.account, row.region}); found != trials_.end()) {
-      for (const auto& [type, began] : found->second) {
-        if (core::trial_covers(type, row.type)) return began;
-      }
-    }
-    const bool account_was_there =
-        accounts_.at({row.account, row.region}) < core::unix_seconds(row.first_seen);
-    if (!account_was_there || day_of(row.first_seen) != day) return std::nullopt;
-    const auto at = seen.lower_bound(day);
-    if (at == seen.begin()) return std::nullopt;
-    return *std::prev(at);
-  }
-
-  std::map<std::string, std::set<std::int64_t>> seen_;
-  std::map<std::pair<std::string, std::string>, std::int64_t> accounts_;
-  // Scan types with the day their trial began.
-  std::map<std::pair<std::string, std::string>, std::vector<std::pair<std::string, std::int64_t>>>
-      trials_;
-  core::Metric metric_;
-  std::map<std::int64_t, Series> series_;
-};
-
-void add(std::optional<GroupDay>& sum, const core::Day& day) {
-  if (!sum) sum.emplace();
-  sum->tag = std::max(sum->tag, day.tag);
-  sum->low += day.low;
-  if (std::isinf(day.high)) {
-    sum->high.reset();
-  } else if (sum->high) {
-    *sum->high += day.high;
-  }
-  if (!day.estimate) {
-    sum->estimate.reset();
-  } else if (sum->estimate) {
-    *sum->estimate += *day.estimate;
-  }
+  return core::DayTag::kGap;
 }
 
 }  // namespace
 
-void rebuild_each(
-    Reader& reader, const Question& question, const Selection& selection,
-    const std::function<void(std::int64_t series, const std::vector<core::Day>& days)>& use) {
-  if (!question.filter.targets.empty()) {
-    throw Error(ErrorCode::kInvalid,
-                "target: days are not kept by target; choose accounts or regions instead");
-  }
-  guarded("read days", reader.path(), [&] {
-    const Sums sums(reader, selection, question.metric);
-    sums.each([&](std::int64_t series, const std::vector<core::Day>& days) {
-      reader.check_deadline();
-      use(series, days);
-    });
+std::int64_t month_number(std::chrono::year_month month) {
+  return std::int64_t{12} * static_cast<int>(month.year()) +
+         static_cast<std::int64_t>(static_cast<unsigned>(month.month())) - 1;
+}
+
+std::chrono::year_month month_of(std::int64_t day) {
+  const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
+  return date.year() / date.month();
+}
+
+std::int64_t first_day(std::chrono::year_month month) {
+  return std::chrono::sys_days{month / 1}.time_since_epoch().count();
+}
+
+GroupDay group_day(const core::Day& day) {
+  GroupDay result{day.tag, day.low, day.high, day.estimate};
+  if (std::isinf(day.high)) result.high.reset();
+  return result;
+}
+
+void GroupDay::add(const GroupDay& other) {
+  tag = std::max(tag, other.tag);
+  low += other.low;
+  add_known(high, other.high);
+  add_known(estimate, other.estimate);
+}
+
+void GroupMonth::add(const GroupMonth& other) {
+  days = std::max(days, other.days);
+  low += other.low;
+  add_known(high, other.high);
+  add_known(estimate, other.estimate);
+}
+
+std::optional<GroupMonth> month_of_series(const std::vector<core::Day>& days, std::int64_t number) {
+  const std::chrono::year_month month = std::chrono::year{static_cast<int>(number / 12)} /
+                                        std::chrono::month{static_cast<unsigned>(number % 12 + 1)};
+  const std::int64_t first = first_day(month);
+  const std::int64_t last = first_day(month + std::chrono::months{1});
+  if (days.empty() || days.back().day < first || days.front().day >= last) return std::nullopt;
+  const core::DaySum sum = core::sum_days(days, first, last);
+  GroupMonth result{sum.known, sum.bounds.low, sum.bounds.high, sum.estimate};
+  if (std::isinf(sum.bounds.high)) result.high.reset();
+  return result;
+}
+
+Rebuilder::Rebuilder(Reader& reader)
+    : reader_(reader),
+      sums_(reader.db(),
+            "SELECT day, first_at, last_at, first_total, last_total, first_cost, last_cost FROM "
+            "daily WHERE series_id = ? ORDER BY day"),
+      account_(reader.db(), "SELECT min(first_seen) FROM series WHERE account = ? AND region = ?"),
+      trials_(reader.db(),
+              "SELECT type, started FROM free_trial WHERE account = ? AND region = ? AND started > "
+              "0"),
+      polls_(reader.db(),
+             "SELECT DISTINCT p.started / 86400 FROM scope s JOIN poll p USING (target, region) "
+             "WHERE s.region = ? AND p.outcome = 'ok'") {}
+
+std::vector<core::Day> Rebuilder::days(const SeriesRow& row, core::Metric metric) {
+  reader_.check_deadline();
+  return guarded("read days", reader_.path(), [&] {
+    const bool total = metric == core::Metric::kTotal;
+    // Counts are whole, so their sums and costs move in steps.
+    const bool counted = core::unit_of(row.type) == core::Unit::kScans;
+    const std::set<std::int64_t>& seen = seen_in(row.region);
+    std::vector<core::DaySums> all;
+    core::DailyOptions options;
+    sums_.reset();
+    sums_.bind(1, row.id);
+    while (sums_.executeStep()) {
+      const auto first = optional_double(sums_.getColumn(total ? 3 : 5));
+      const auto last = optional_double(sums_.getColumn(total ? 4 : 6));
+      if (!first || !last) continue;
+      core::DaySums sums;
+      sums.day = sums_.getColumn(0).getInt64();
+      sums.first_at = core::from_unix(sums_.getColumn(1).getInt64());
+      sums.last_at = core::from_unix(sums_.getColumn(2).getInt64());
+      sums.first = *first;
+      sums.last = *last;
+      if (all.empty()) {
+        sums.begins = true;
+        sums.nothing_before = nothing_before(row, sums.day, seen);
+      } else {
+        // Days that were seen without it in between: it was gone.
+        const auto between = seen.upper_bound(all.back().day);
+        sums.begins = between != seen.end() && *between < sums.day;
+      }
+      if (counted) {
+        const double usage = sums_.getColumn(4).getDouble();
+        const double price = usage > 0 ? sums.last / usage : 0;
+        options.rounding = std::max(options.rounding, total ? 1 : price);
+      }
+      all.push_back(sums);
+    }
+    return all.empty() ? std::vector<core::Day>{} : core::rebuild_days(all, options);
   });
+}
+
+const std::set<std::int64_t>& Rebuilder::seen_in(const std::string& region) {
+  const auto [place, fresh] = seen_.try_emplace(region);
+  if (fresh) {
+    polls_.reset();
+    polls_.bind(1, region);
+    while (polls_.executeStep()) place->second.insert(polls_.getColumn(0).getInt64());
+  }
+  return place->second;
+}
+
+// The day before which nothing was used of a series: that of its trial's begin, or the last one
+// that a poll showed its account without it.
+std::optional<std::int64_t> Rebuilder::nothing_before(const SeriesRow& row, std::int64_t day,
+                                                      const std::set<std::int64_t>& seen) {
+  trials_.reset();
+  trials_.bind(1, row.account);
+  trials_.bind(2, row.region);
+  while (trials_.executeStep()) {
+    if (core::trial_covers(trials_.getColumn(0).getString(), row.type)) {
+      return trials_.getColumn(1).getInt64() / 86400;
+    }
+  }
+  account_.reset();
+  account_.bind(1, row.account);
+  account_.bind(2, row.region);
+  const bool account_was_there = account_.executeStep() && account_.getColumn(0).getInt64() <
+                                                               core::unix_seconds(row.first_seen);
+  if (!account_was_there || day_of(row.first_seen) != day) return std::nullopt;
+  const auto at = seen.lower_bound(day);
+  if (at == seen.begin()) return std::nullopt;
+  return *std::prev(at);
+}
+
+Days::Days(Reader& reader, const Question& question)
+    : reader_(reader),
+      question_(question),
+      grain_(grain_of(question)),
+      selection_(reader, question, grain_) {}
+
+void Days::each(const Range& range, const UseDay& use_day, const UseMonth& use_month) {
+  guarded("read days", reader_.path(), [&] {
+    if (grain_ == Grain::kSeries) {
+      each_of_series(range, use_day, use_month);
+    } else {
+      each_of_sums(range, use_day, use_month);
+    }
+  });
+}
+
+void Days::each_of_series(const Range& range, const UseDay& use_day, const UseMonth& use_month) {
+  const auto& targets = question_.filter.targets;
+  const bool by_sight = selection_.by_target() || !targets.empty();
+  const auto seen = by_sight ? sights(reader_) : std::map<std::string, std::set<std::int64_t>>{};
+  const auto has_seen = [&](const std::string& target, std::int64_t series) {
+    const auto found = seen.find(target);
+    return found != seen.end() && found->second.contains(series);
+  };
+  std::map<std::int64_t, std::vector<std::size_t>> groups;  // of each series
+  for (const SeriesRow& row : selection_.series()) {
+    bool chosen = true;
+    if (selection_.by_target()) {
+      chosen = has_seen(row.target, row.id);
+    } else if (by_sight) {
+      chosen = std::ranges::any_of(
+          targets, [&](const std::string& target) { return has_seen(target, row.id); });
+    }
+    if (chosen) groups[row.id].push_back(*selection_.group_of(row.id, row.target));
+  }
+  Rebuilder rebuilder(reader_);
+  std::int64_t done = 0;  // a series is there once for each target
+  for (const SeriesRow& row : selection_.series()) {
+    const auto found = groups.find(row.id);
+    if (found == groups.end() || std::exchange(done, row.id) == row.id) continue;
+    std::vector<core::Day> days = rebuilder.days(row, question_.metric);
+    std::erase_if(days, [&](const core::Day& day) { return day.day > range.last; });
+    for (const std::size_t group : found->second) {
+      for (const core::Day& day : days) {
+        if (day.day >= range.first) use_day(group, day.day, group_day(day));
+      }
+      for (std::int64_t number = range.first_month; number <= range.last_month; ++number) {
+        if (const auto sum = month_of_series(days, number)) use_month(group, number, *sum);
+      }
+    }
+  }
+}
+
+void Days::each_of_sums(const Range& range, const UseDay& use_day, const UseMonth& use_month) {
+  const bool of_kinds = grain_ == Grain::kKind;
+  const char* key =
+      of_kinds ? "kind_id = ?3 AND metric = ?4" : "account = ?3 AND region = ?4 AND currency = ?5";
+  const char* name = of_kinds ? "kind" : "account";
+  SQLite::Statement days(
+      reader_.db(), fmt::format("SELECT day, tag, low, high, estimate FROM day_by_{} WHERE day "
+                                "BETWEEN ?1 AND ?2 AND {} ORDER BY day",
+                                name, key));
+  SQLite::Statement months(
+      reader_.db(), fmt::format("SELECT month, days, low, high, estimate FROM month_by_{} WHERE "
+                                "month BETWEEN ?1 AND ?2 AND {} ORDER BY month",
+                                name, key));
+  const auto bind = [&](SQLite::Statement& query, const SeriesRow& row, std::int64_t from,
+                        std::int64_t to) {
+    query.reset();
+    query.bind(1, from);
+    query.bind(2, to);
+    if (of_kinds) {
+      query.bind(3, row.id);
+      query.bind(4, std::string(core::metric_name(question_.metric)));
+    } else {
+      query.bind(3, row.account);
+      query.bind(4, row.region);
+      query.bind(5, row.currency);
+    }
+  };
+  for (const SeriesRow& row : selection_.series()) {
+    reader_.check_deadline();
+    const std::size_t group = *selection_.group_of(row.id);
+    bind(days, row, range.first, range.last);
+    while (days.executeStep()) {
+      use_day(group, days.getColumn(0).getInt64(),
+              {parse_tag(days.getColumn(1).getString()), days.getColumn(2).getDouble(),
+               optional_double(days.getColumn(3)), optional_double(days.getColumn(4))});
+    }
+    if (range.first_month > range.last_month) continue;
+    bind(months, row, range.first_month, range.last_month);
+    while (months.executeStep()) {
+      use_month(group, months.getColumn(0).getInt64(),
+                {months.getColumn(1).getInt(), months.getColumn(2).getDouble(),
+                 optional_double(months.getColumn(3)), optional_double(months.getColumn(4))});
+    }
+  }
 }
 
 DailyAnswer daily(Reader& reader, const Question& question, Time start, Time end, Time now) {
@@ -191,36 +296,35 @@ DailyAnswer daily(Reader& reader, const Question& question, Time start, Time end
     throw Error(ErrorCode::kInvalid, "the range has {} days; {} are allowed", last - first + 1,
                 kMostDays);
   }
-  return guarded("read days", reader.path(), [&] {
-    DailyAnswer answer;
-    for (std::int64_t day = first; day <= last; ++day) answer.days.push_back(day);
-    const Selection selection(reader, question);
-    for (const Group& group : selection.groups()) {
-      answer.lines.push_back({group, std::vector<std::optional<GroupDay>>(answer.days.size())});
-    }
-    rebuild_each(reader, question, selection,
-                 [&](std::int64_t series, const std::vector<core::Day>& days) {
-                   auto& line = answer.lines[selection.group_of(series)];
-                   for (const core::Day& day : days) {
-                     if (day.day < first || day.day > last) continue;
-                     add(line.days[static_cast<std::size_t>(day.day - first)], day);
-                   }
-                 });
-    std::erase_if(answer.lines, [](const DailyLine& line) {
-      return std::ranges::none_of(line.days, [](const auto& day) { return day.has_value(); });
-    });
-    std::ranges::sort(answer.lines, [](const DailyLine& a, const DailyLine& b) {
-      return std::tie(a.group.labels, a.group.currency) <
-             std::tie(b.group.labels, b.group.currency);
-    });
-    const Time from = core::from_unix(first * 86400);
-    const Time to = core::from_unix((last + 1) * 86400 - 1);
-    if (first <= last) {
-      answer.completeness =
-          completeness(reader, load_scopes(reader, question.filter, from, to), from, to);
-    }
-    return answer;
+  DailyAnswer answer;
+  for (std::int64_t day = first; day <= last; ++day) answer.days.push_back(day);
+  Days source(reader, question);
+  const Selection& selection = source.selection();
+  if (selection.groups().size() * answer.days.size() > History::kMostValues) {
+    throw Error(ErrorCode::kInvalid,
+                "the answer would have {} days of {} groups, more than {} in all; choose a shorter "
+                "range or a limit",
+                answer.days.size(), selection.groups().size(), History::kMostValues);
+  }
+  for (const Group& group : selection.groups()) {
+    answer.lines.push_back({group, std::vector<std::optional<GroupDay>>(answer.days.size())});
+  }
+  source.each({first, last}, [&](std::size_t group, std::int64_t day, const GroupDay& usage) {
+    auto& sum = answer.lines[group].days[static_cast<std::size_t>(day - first)];
+    if (!sum) sum.emplace();
+    sum->add(usage);
   });
+  std::erase_if(answer.lines, [](const DailyLine& line) {
+    return std::ranges::none_of(line.days, [](const auto& day) { return day.has_value(); });
+  });
+  answer.next_page = selection.next_page();
+  const Time from = core::from_unix(first * 86400);
+  const Time to = core::from_unix((last + 1) * 86400 - 1);
+  if (first <= last) {
+    answer.completeness =
+        completeness(reader, load_scopes(reader, question.filter, from, to), from, to);
+  }
+  return answer;
 }
 
 }  // namespace usaged::store

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "store/coverage.h"
 #include "store/rows.h"
@@ -27,23 +28,47 @@ constexpr std::size_t kPointLookups = 64;
 
 constexpr Time kNever{Seconds::min()};
 
-// One number of one snapshot.
+// One number of one snapshot: of a series, or the sum of a kind.
 struct Sample {
   std::int64_t series;
   std::optional<double> value;
   bool gone;
+  std::int64_t unknown = 0;  // series of a kind that have no number
 };
+
+// The sums of polls serve if no two polls of a moment show the same series. Targets that overlapped
+// at any time are in the table `overlap`.
+Grain grain_of(Reader& reader, const Question& question, const std::vector<Scope>& scopes) {
+  if (!serves(Grain::kKind, question)) return Grain::kSeries;
+  if (std::ranges::find(question.group_by, "target") != question.group_by.end()) {
+    return Grain::kKind;
+  }
+  std::set<std::pair<std::string, std::string>> chosen;
+  for (const Scope& scope : scopes) chosen.emplace(scope.target, scope.region);
+  return guarded("read overlaps", reader.path(), [&] {
+    SQLite::Statement query(reader.db(), "SELECT target, other, region FROM overlap");
+    while (query.executeStep()) {
+      const std::string region = query.getColumn(2);
+      if (chosen.contains({query.getColumn(0), region}) &&
+          chosen.contains({query.getColumn(1), region})) {
+        return Grain::kSeries;
+      }
+    }
+    return Grain::kKind;
+  });
+}
 
 }  // namespace
 
 // The sums of every group at chosen times. Asked in order of time, it reads each snapshot once.
 class Snapshots {
  public:
-  Snapshots(Reader& reader, const Question& question, std::vector<Scope> scopes)
+  Snapshots(Reader& reader, const Question& question, std::vector<Scope> scopes, Grain grain)
       : reader_(reader),
         metric_(question.metric),
         scopes_(std::move(scopes)),
-        selection_(reader, question) {
+        grain_(grain),
+        selection_(reader, question, grain) {
     for (std::size_t i = 0; i < scopes_.size(); ++i)
       regions_[scopes_[i].region].scopes.push_back(i);
   }
@@ -71,25 +96,30 @@ class Snapshots {
     return values;
   }
 
-  // Both numbers of each chosen series that is there at t.
-  std::unordered_map<std::int64_t, core::UsageValue> series_at(Time t) {
+  // Both numbers of each chosen series that is there at t; by target, if the question tells them
+  // apart.
+  using SeriesValues =
+      std::map<std::string, std::unordered_map<std::int64_t, core::UsageValue>, std::less<>>;
+  SeriesValues series_at(Time t) {
     return guarded("read snapshot", reader_.path(), [&] {
-      std::unordered_map<std::int64_t, core::UsageValue> values;
+      SeriesValues all;
       SQLite::Statement query(
           reader_.db(), "SELECT series_id, total, cost FROM sample WHERE poll_id = ? AND gone = 0");
       for (const auto& [name, region] : regions_) {
         for (const Source& source : sources_at(region, t)) {
+          const std::string& target = source.scope->target;
+          auto& values = all[selection_.by_target() ? target : ""];
           query.bind(1, source.poll->id);
           while (query.executeStep()) {
             const std::int64_t series = query.getColumn(0).getInt64();
-            if (!selection_.has(series)) continue;
+            if (!selection_.group_of(series, target)) continue;
             values.emplace(series, core::UsageValue{optional_double(query.getColumn(1)),
                                                     optional_double(query.getColumn(2))});
           }
           query.reset();
         }
       }
-      return values;
+      return all;
     });
   }
 
@@ -166,23 +196,25 @@ class Snapshots {
     region.parts.clear();
     region.unknown_values = 0;
 
+    const bool distinct = sources.size() > 1 && grain_ == Grain::kSeries && !selection_.by_target();
     std::unordered_set<std::int64_t> seen;
     for (const auto& [scope, poll, stale] : sources) {
       for (const Sample& sample : snapshot(poll->id)) {
         if (sample.gone) continue;
-        if (sources.size() > 1 && !seen.insert(sample.series).second) continue;
-        Part& part = region.parts[selection_.group_of(sample.series)];
+        const auto group = selection_.group_of(sample.series, scope->target);
+        if (!group) continue;
+        if (distinct && !seen.insert(sample.series).second) continue;
+        Part& part = region.parts[*group];
         part.present = true;
         part.oldest = std::min(part.oldest, poll->taken_at);
         part.newest = std::max(part.newest, poll->taken_at);
         part.began = std::max(part.began, scope->first_good);
         if (stale) {
           part.gap = true;
-        } else if (sample.value) {
-          part.sum += *sample.value;
         } else {
-          part.unknown = true;
-          ++region.unknown_values;
+          part.sum += sample.value.value_or(0);
+          part.unknown = part.unknown || sample.unknown > 0;
+          region.unknown_values += sample.unknown;
         }
       }
     }
@@ -191,8 +223,23 @@ class Snapshots {
   // The chosen series of one poll.
   std::vector<Sample> snapshot(std::int64_t poll_id) {
     return guarded("read snapshot", reader_.path(), [&] {
-      const char* column = metric_ == core::Metric::kCost ? "cost" : "total";
+      const bool cost = metric_ == core::Metric::kCost;
+      const char* column = cost ? "cost" : "total";
       std::vector<Sample> samples;
+      if (grain_ == Grain::kKind) {
+        if (!scan_) {
+          scan_.emplace(reader_.db(),
+                        fmt::format("SELECT kind_id, {}, no_{} FROM poll_total WHERE poll_id = ?",
+                                    column, column));
+        }
+        scan_->bind(1, poll_id);
+        while (scan_->executeStep()) {
+          samples.push_back({scan_->getColumn(0).getInt64(), scan_->getColumn(1).getDouble(), false,
+                             scan_->getColumn(2).getInt64()});
+        }
+        scan_->reset();
+        return samples;
+      }
       if (selection_.series().size() <= kPointLookups) {
         if (!lookup_) {
           lookup_.emplace(reader_.db(),
@@ -200,7 +247,9 @@ class Snapshots {
                                       "series_id = ?",
                                       column));
         }
+        std::int64_t last = 0;  // a series is there once for each target
         for (const SeriesRow& series : selection_.series()) {
+          if (std::exchange(last, series.id) == series.id) continue;
           lookup_->bind(1, poll_id);
           lookup_->bind(2, series.id);
           if (lookup_->executeStep()) samples.push_back(sample_row(*lookup_, series.id, 0));
@@ -224,15 +273,15 @@ class Snapshots {
   }
 
   static Sample sample_row(SQLite::Statement& query, std::int64_t series, int column) {
-    const SQLite::Column value = query.getColumn(column);
-    return {series, value.isNull() ? std::nullopt : std::optional(value.getDouble()),
-            query.getColumn(column + 1).getInt() != 0};
+    const auto value = optional_double(query.getColumn(column));
+    return {series, value, query.getColumn(column + 1).getInt() != 0, value ? 0 : 1};
   }
 
   Reader& reader_;
   core::Metric metric_;
   std::vector<Scope> scopes_;
   std::map<std::string, Region> regions_;
+  Grain grain_;
   Selection selection_;
   std::optional<SQLite::Statement> lookup_;
   std::optional<SQLite::Statement> scan_;
@@ -242,11 +291,8 @@ namespace {
 
 // The times of a history's points.
 std::vector<Time> choose_times(const std::vector<Scope>& scopes, Time start, Time end,
-                               std::optional<Seconds> step) {
-  if (step && *step <= Seconds::zero()) {
-    throw Error(ErrorCode::kInvalid, "step: must be longer than 0s");
-  }
-  if (!step) {
+                               std::optional<core::Step> step) {
+  if (!step || step->raw) {
     std::set<Time> polls;
     for (const Scope& scope : scopes) {
       for (const GoodPoll& poll : scope.polls) {
@@ -260,27 +306,23 @@ std::vector<Time> choose_times(const std::vector<Scope>& scopes, Time start, Tim
         if (gap && lost >= start && lost <= end) polls.insert(lost);
       }
     }
-    if (polls.size() <= kPollPoints) return {polls.begin(), polls.end()};
+    if (step && polls.size() > kMostPoints) {
+      throw Error(ErrorCode::kInvalid,
+                  "the range holds {} polls, more than {}; choose a step or a shorter range",
+                  polls.size(), kMostPoints);
+    }
+    if (step || polls.size() <= kPollPoints) return {polls.begin(), polls.end()};
     constexpr std::array<int, 14> kRound{60,    300,   600,   900,   1800,   3600,   7200,
                                          10800, 21600, 43200, 86400, 172800, 604800, 2592000};
     for (const int round : kRound) {
       step = Seconds{round};
-      if ((end - start) / *step <= static_cast<std::int64_t>(kPollPoints)) break;
+      if ((end - start) / step->seconds <= static_cast<std::int64_t>(kPollPoints)) break;
     }
   }
-  std::vector<Time> times;
-  const std::int64_t count = step->count();
-  const std::int64_t first = (core::unix_seconds(start) + count - 1) / count * count;
-  const std::int64_t most = static_cast<std::int64_t>(kMostPoints);
-  if ((core::unix_seconds(end) - first) / count >= most) {
-    throw Error(ErrorCode::kInvalid,
-                "the range holds more than {} steps; choose a larger step or a shorter range",
-                kMostPoints);
+  if (step->months == 0 && step->seconds <= Seconds::zero()) {
+    throw Error(ErrorCode::kInvalid, "step: must be longer than 0s");
   }
-  for (std::int64_t t = first; t <= core::unix_seconds(end); t += count) {
-    times.push_back(core::from_unix(t));
-  }
-  return times;
+  return core::step_times(*step, start, end, kMostPoints);
 }
 
 void check_range(Time start, Time end) {
@@ -292,7 +334,7 @@ void check_range(Time start, Time end) {
 
 }  // namespace
 
-LatestAnswer History::latest(const Filter& filter, Time now) {
+LatestAnswer History::latest(const Filter& filter, Time now, bool by_target) {
   std::vector<Scope> scopes = load_scopes(reader_, filter, now, now);
   std::erase_if(scopes, [&](const Scope& scope) { return scope.ends <= now; });
   const Selection selection(reader_, {filter, {}, core::Metric::kCost});
@@ -327,6 +369,7 @@ LatestAnswer History::latest(const Filter& filter, Time now) {
                             "gone = 0");
     std::unordered_set<std::int64_t> seen;
     for (const Source& source : sources) {
+      if (by_target) seen.clear();
       query.bind(1, source.poll->id);
       while (query.executeStep()) {
         const std::int64_t id = query.getColumn(0).getInt64();
@@ -347,8 +390,8 @@ LatestAnswer History::latest(const Filter& filter, Time now) {
     }
   });
   std::ranges::sort(answer.rows, [](const LatestRow& a, const LatestRow& b) {
-    return std::tie(a.account, a.region, a.type, a.provider, a.currency) <
-           std::tie(b.account, b.region, b.type, b.provider, b.currency);
+    return std::tie(a.account, a.region, a.type, a.provider, a.currency, a.target) <
+           std::tie(b.account, b.region, b.type, b.provider, b.currency, b.target);
   });
   return answer;
 }
@@ -388,32 +431,58 @@ void keep_top(std::vector<HistoryLine>& lines, std::size_t top, core::Metric met
   for (auto& [key, line] : others) lines.push_back(std::move(line));
 }
 
-HistoryAnswer History::history(const Question& question, Time start, Time end,
-                               std::optional<Seconds> step, Time now) {
+HistorySummary History::walk(const Question& question, Time start, Time end,
+                             const std::optional<core::Step>& step, Time now,
+                             std::size_t most_values, const UsePoint& use) {
   check_range(start, end);
   end = std::min(end, now);
-  HistoryAnswer answer;
-  if (start > end) return answer;
-  Snapshots snapshots(reader_, question, load_scopes(reader_, question.filter, start, end));
-  answer.times = choose_times(snapshots.scopes(), start, end, step);
-  for (const Group& group : snapshots.groups()) answer.lines.push_back({group, {}, {}});
-  std::vector<bool> seen(answer.lines.size());
-  for (const Time t : answer.times) {
-    const std::vector<GroupValue> values = snapshots.at(t);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const bool absent = values[i].at.presence == core::Presence::kAbsent;
-      answer.lines[i].values.push_back(values[i].at.value);
-      answer.lines[i].absent.push_back(absent);
-      seen[i] = seen[i] || !absent;
-    }
+  if (start > end) return {};
+  std::vector<Scope> scopes = load_scopes(reader_, question.filter, start, end);
+  const Grain grain = grain_of(reader_, question, scopes);
+  Snapshots snapshots(reader_, question, std::move(scopes), grain);
+  const std::vector<Time> times = choose_times(snapshots.scopes(), start, end, step);
+  const std::size_t groups = snapshots.groups().size();
+  if (groups * times.size() > most_values) {
+    throw Error(ErrorCode::kInvalid,
+                "the answer would have {} points in each of {} groups, more than {} in all; choose "
+                "a larger step, a shorter range or a limit, or ask for CSV or NDJSON",
+                times.size(), groups, most_values);
   }
+  for (const Time t : times) use(t, snapshots.groups(), snapshots.at(t));
+  HistorySummary summary{completeness(reader_, snapshots.scopes(), start, end),
+                         snapshots.selection().next_page()};
+  summary.completeness.unknown_values = snapshots.unknown_values();
+  return summary;
+}
+
+HistorySummary History::each_point(const Question& question, Time start, Time end,
+                                   std::optional<core::Step> step, Time now, const UsePoint& use) {
+  return walk(question, start, end, step, now, SIZE_MAX, use);
+}
+
+HistoryAnswer History::history(const Question& question, Time start, Time end,
+                               std::optional<core::Step> step, Time now) {
+  HistoryAnswer answer;
+  std::vector<bool> seen;
+  HistorySummary summary =
+      walk(question, start, end, step, now, kMostValues,
+           [&](Time t, const std::vector<Group>& groups, const std::vector<GroupValue>& values) {
+             if (answer.times.empty()) {
+               for (const Group& group : groups) answer.lines.push_back({group, {}, {}});
+               seen.resize(groups.size());
+             }
+             answer.times.push_back(t);
+             for (std::size_t i = 0; i < values.size(); ++i) {
+               const bool absent = values[i].at.presence == core::Presence::kAbsent;
+               answer.lines[i].values.push_back(values[i].at.value);
+               answer.lines[i].absent.push_back(absent);
+               seen[i] = seen[i] || !absent;
+             }
+           });
   std::size_t index = 0;
   std::erase_if(answer.lines, [&](const HistoryLine&) { return !seen[index++]; });
-  std::ranges::sort(answer.lines, [](const HistoryLine& a, const HistoryLine& b) {
-    return std::tie(a.group.labels, a.group.currency) < std::tie(b.group.labels, b.group.currency);
-  });
-  answer.completeness = completeness(reader_, snapshots.scopes(), start, end);
-  answer.completeness.unknown_values = snapshots.unknown_values();
+  answer.completeness = std::move(summary.completeness);
+  answer.next_page = std::move(summary.next_page);
   return answer;
 }
 
@@ -431,13 +500,19 @@ std::vector<Causes> find_causes(Snapshots& snapshots, core::Metric metric, Time 
   const auto before = snapshots.series_at(start);
   const auto after = snapshots.series_at(end);
   std::vector<Causes> causes(selection.groups().size());
+  const auto find = [](const Snapshots::SeriesValues& values, const SeriesRow& series) {
+    const auto target = values.find(series.target);
+    if (target == values.end()) return std::optional<core::UsageValue>{};
+    const auto value = target->second.find(series.id);
+    return value == target->second.end() ? std::nullopt : std::optional(value->second);
+  };
   for (const SeriesRow& series : selection.series()) {
-    const auto b = before.find(series.id);
-    const auto a = after.find(series.id);
-    if (b == before.end() && a == after.end()) continue;
-    const core::UsageValue from = b == before.end() ? core::UsageValue{} : b->second;
-    const core::UsageValue to = a == after.end() ? core::UsageValue{} : a->second;
-    Causes& of = causes[selection.group_of(series.id)];
+    const auto b = find(before, series);
+    const auto a = find(after, series);
+    if (!b && !a) continue;
+    const core::UsageValue from = b.value_or(core::UsageValue{});
+    const core::UsageValue to = a.value_or(core::UsageValue{});
+    Causes& of = causes[*selection.group_of(series.id, series.target)];
     const auto part = core::split_cost(from, to);
     if (!part) {
       of.split.reset();
@@ -468,7 +543,7 @@ DeltaAnswer History::deltas(const Question& question, Time start, Time end, Time
   end = std::min(end, now);
   check_range(start, end);
   const std::vector<Scope> scopes = load_scopes(reader_, question.filter, start, end);
-  Snapshots snapshots(reader_, question, scopes);
+  Snapshots snapshots(reader_, question, scopes, Grain::kSeries);
   const std::vector<GroupValue> before = snapshots.at(start);
   const std::vector<GroupValue> after = snapshots.at(end);
 

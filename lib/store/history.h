@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "core/alert.h"
 #include "core/delta.h"
+#include "core/step.h"
 #include "core/time.h"
 #include "core/usage.h"
 #include "store/reader.h"
@@ -21,20 +23,29 @@ struct Filter {
   std::vector<std::string> types;
   std::vector<std::string> providers;
   std::vector<std::string> targets;
+  // The empty value stands for accounts without the tag.
   std::map<std::string, std::vector<std::string>> tags;
 };
 
-// What an answer is summed by: "account", "region", "type", "provider" or "tag.NAME".
+// What an answer is summed by: "account", "region", "type", "provider", "target" or "tag.NAME". By
+// target, what two targets see counts in the lines of both; else it counts once.
 using Dimensions = std::vector<std::string>;
 
 // The name that a dimension has in labels: "account_id", "region", "usage_type", "cloud_provider",
-// "tag.NAME". Throws Error(kInvalid) for what is none.
+// "target", "tag.NAME". Throws Error(kInvalid) for what is none.
 std::string label_of(const std::string& dimension);
+
+// A part of the groups, in order of their labels.
+struct Page {
+  std::string after;      // where the page before ended; empty: the first
+  std::size_t limit = 0;  // at most so many groups; 0: all
+};
 
 struct Question {
   Filter filter;
   Dimensions group_by;
   core::Metric metric = core::Metric::kCost;
+  Page page{};
 };
 
 // What one line of an answer is about. Currencies and units are never added up.
@@ -99,6 +110,13 @@ struct HistoryAnswer {
   std::vector<core::Time> times;
   std::vector<HistoryLine> lines;
   Completeness completeness;
+  std::string next_page;
+};
+
+// What is said of a history beside its points.
+struct HistorySummary {
+  Completeness completeness;
+  std::string next_page;
 };
 
 // Keeps the so many lines that are largest at their newest, and adds one for each currency and unit
@@ -143,14 +161,23 @@ class History {
   explicit History(Reader& reader) : reader_(reader) {}
 
   // Every matching series as last seen, however long ago. Targets and regions that are no longer
-  // asked are left out.
-  LatestAnswer latest(const Filter& filter, core::Time now);
+  // asked are left out. What several targets see is there once, or once for each `by_target`.
+  LatestAnswer latest(const Filter& filter, core::Time now, bool by_target = false);
 
   // A line for each group that was there at any point of [start, end], a point each `step`. Without
   // a step: a point at each poll if there are no more than 500, else the smallest round step that
-  // gives no more. Throws Error(kInvalid) for more than 11,000 points a line or an empty range.
+  // gives no more. Throws Error(kInvalid) for more than 11,000 points a line, more than kMostValues
+  // in all, or an empty range.
   HistoryAnswer history(const Question& question, core::Time start, core::Time end,
-                        std::optional<core::Seconds> step, core::Time now);
+                        std::optional<core::Step> step, core::Time now);
+  static constexpr std::size_t kMostValues = 500000;
+
+  // The same points in order of time, for answers of any size: none is held. `values` are those of
+  // `groups`, in their order, the absent ones among them.
+  using UsePoint = std::function<void(core::Time, const std::vector<Group>& groups,
+                                      const std::vector<GroupValue>& values)>;
+  HistorySummary each_point(const Question& question, core::Time start, core::Time end,
+                            std::optional<core::Step> step, core::Time now, const UsePoint& use);
 
   // The change of each group from `start` to `end`. With `contributors`, so many of the series that
   // made it, and the split into volume and price.
@@ -158,6 +185,10 @@ class History {
                      int contributors = 0);
 
  private:
+  HistorySummary walk(const Question& question, core::Time start, core::Time end,
+                      const std::optional<core::Step>& step, core::Time now,
+                      std::size_t most_values, const UsePoint& use);
+
   Reader& reader_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "store/rows.h"
 #include "store/store.h"
+#include "store/totals.h"
 
 namespace usaged::store {
 namespace {
@@ -80,6 +81,7 @@ Store::ImportResult Store::import_records(std::vector<Record> records, bool all_
     });
   }
   for (const auto& [target, region] : scopes) settle(target, region, core::from_unix(kFarAway));
+  sum_days();
   return result;
 }
 
@@ -171,6 +173,28 @@ void Store::finish_import(const std::string& target, const std::string& region) 
       "polls.next, v.series_id, 1 FROM polls JOIN sample v ON v.poll_id = polls.id AND v.gone = 0 "
       "WHERE polls.next IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sample w WHERE w.poll_id = "
       "polls.next AND w.series_id = v.series_id)");
+  run("DELETE FROM poll_total WHERE poll_id IN (SELECT id FROM poll WHERE target = ?1 AND region = "
+      "?2)");
+  SQLite::Statement samples(
+      db_,
+      "SELECT p.id, s.account, s.type, s.provider, s.currency, v.total, v.cost FROM poll p JOIN "
+      "sample v ON v.poll_id = p.id JOIN series s ON s.id = v.series_id WHERE p.target = ? AND "
+      "p.region = ? AND p.outcome = 'ok' AND v.gone = 0 ORDER BY p.id");
+  samples.bind(1, target);
+  samples.bind(2, region);
+  std::int64_t poll = 0;
+  PollTotals totals;
+  while (samples.executeStep()) {
+    if (const std::int64_t id = samples.getColumn(0).getInt64(); id != poll) {
+      totals.write(db_, poll, region);
+      totals = {};
+      poll = id;
+    }
+    totals.add({samples.getColumn(1), samples.getColumn(2), samples.getColumn(3),
+                samples.getColumn(4), optional_double(samples.getColumn(5)),
+                optional_double(samples.getColumn(6))});
+  }
+  totals.write(db_, poll, region);
   run("UPDATE poll SET series = (SELECT count(*) FROM sample v WHERE v.poll_id = poll.id AND gone "
       "= "
       "0), accounts = (SELECT count(DISTINCT s.account) FROM sample v JOIN series s ON s.id = "
@@ -181,6 +205,11 @@ void Store::finish_import(const std::string& target, const std::string& region) 
       "WHERE region = ?2 AND id IN (SELECT v.series_id FROM sample v JOIN poll p ON p.id = "
       "v.poll_id "
       "WHERE p.target = ?1 AND p.region = ?2)");
+  // Whoever else asks there may have seen the same.
+  run("INSERT OR IGNORE INTO overlap (target, other, region, accounts) SELECT min(?1, s.target), "
+      "max(?1, s.target), ?2, 0 FROM (SELECT DISTINCT target FROM poll WHERE region = ?2 AND "
+      "target "
+      "<> ?1) s");
   run("INSERT INTO scope (target, region) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET settled = "
       "NULL");
   run("UPDATE scope SET removed = (SELECT max(started) + 2 * interval FROM poll WHERE target = ?1 "

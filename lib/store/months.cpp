@@ -14,27 +14,17 @@ namespace {
 
 using std::chrono::sys_days;
 using std::chrono::year_month;
-using std::chrono::year_month_day;
 
 // Of history, that a forecast is made from.
 constexpr std::int64_t kHistoryDays = 300;
 
-year_month month_of(std::int64_t day) {
-  const year_month_day date{sys_days{std::chrono::days{day}}};
-  return date.year() / date.month();
-}
-
-std::int64_t first_day(year_month month) { return sys_days{month / 1}.time_since_epoch().count(); }
-
 // A group's estimates by day, for the forecast; a day on which it was not there has nothing.
 class DayEstimates {
  public:
-  void add(const std::vector<core::Day>& days) {
-    for (const core::Day& day : days) {
-      auto& sum = sums_.try_emplace(day.day, 0.0).first->second;
-      if (!day.estimate) sum.reset();
-      if (sum) *sum += *day.estimate;
-    }
+  void add(std::int64_t day, const GroupDay& usage) {
+    auto& sum = sums_.try_emplace(day, 0.0).first->second;
+    if (!usage.estimate) sum.reset();
+    if (sum) *sum += *usage.estimate;
   }
 
   // Up to and with a day, after the newest that has none.
@@ -57,26 +47,18 @@ class DayEstimates {
   std::map<std::int64_t, std::optional<double>> sums_;
 };
 
-void add(MonthRow& row, const core::DaySum& sum) {
-  row.days = std::max(row.days, sum.known);
-  row.low += sum.bounds.low;
-  if (std::isinf(sum.bounds.high)) row.high.reset();
-  if (row.high) *row.high += sum.bounds.high;
-  if (!sum.estimate) row.estimate.reset();
-  if (row.estimate) *row.estimate += *sum.estimate;
-}
-
 void project(MonthRow& row, const std::vector<double>& history, std::int64_t last_day,
              std::optional<double> budget) {
   const std::int64_t end = first_day(row.month + std::chrono::months{1});
   const auto next = core::forecast(history, last_day, static_cast<int>(end - 1 - last_day));
   const auto passed =
       static_cast<std::size_t>(std::max<std::int64_t>(0, last_day + 1 - first_day(row.month)));
-  if (!next || !row.estimate || history.size() < passed) return;
+  const auto& estimate = row.sum.estimate;
+  if (!next || !estimate || history.size() < passed) return;
   row.projected = next;
-  row.projected->expected += *row.estimate;
-  row.projected->low += *row.estimate;
-  row.projected->high += *row.estimate;
+  row.projected->expected += *estimate;
+  row.projected->low += *estimate;
+  row.projected->high += *estimate;
   if (!budget) return;
   double sum = 0;
   for (std::int64_t day = first_day(row.month); day < end; ++day) {
@@ -101,7 +83,9 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
   MonthAnswer answer;
   answer.completeness =
       completeness(reader, load_scopes(reader, question.filter, from, to), from, to);
-  const Selection selection(reader, question);
+  Days source(reader, question);
+  const Selection& selection = source.selection();
+  answer.next_page = selection.next_page();
   std::vector<DayEstimates> estimates(selection.groups().size());
   for (const Group& group : selection.groups()) {
     MonthLine& line = answer.lines.emplace_back(MonthLine{group, {}});
@@ -112,32 +96,27 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
           static_cast<int>(first_day(month + std::chrono::months{1}) - first_day(month));
     }
   }
-  rebuild_each(reader, question, selection,
-               [&](std::int64_t series, const std::vector<core::Day>& all) {
-                 std::vector<core::Day> days = all;  // those that are over
-                 std::erase_if(days, [&](const core::Day& day) { return day.day >= today; });
-                 const std::size_t group = selection.group_of(series);
-                 estimates[group].add(days);
-                 for (MonthRow& row : answer.lines[group].months) {
-                   const std::int64_t begin = first_day(row.month);
-                   add(row, core::sum_days(days, begin, begin + row.days_in_month));
-                 }
-               });
+  source.each(
+      {today - 1 - kHistoryDays, today - 1, month_number(first), month_number(running)},
+      [&](std::size_t group, std::int64_t day, const GroupDay& usage) {
+        estimates[group].add(day, usage);
+      },
+      [&](std::size_t group, std::int64_t month, const GroupMonth& sum) {
+        answer.lines[group].months[static_cast<std::size_t>(month - month_number(first))].sum.add(
+            sum);
+      });
   for (std::size_t i = 0; i < answer.lines.size(); ++i) {
     project(answer.lines[i].months.back(), estimates[i].until(today - 1), today - 1, budget);
     for (MonthRow& row : answer.lines[i].months) {
       // Days of it are over, and nothing is known of any.
-      if (row.days > 0 || first_day(row.month) >= today) continue;
-      row.high.reset();
-      row.estimate.reset();
+      if (row.sum.days > 0 || first_day(row.month) >= today) continue;
+      row.sum.high.reset();
+      row.sum.estimate.reset();
     }
   }
   std::erase_if(answer.lines, [](const MonthLine& line) {
-    return std::ranges::all_of(line.months,
-                               [](const MonthRow& row) { return row.days == 0 && !row.projected; });
-  });
-  std::ranges::sort(answer.lines, [](const MonthLine& a, const MonthLine& b) {
-    return std::tie(a.group.labels, a.group.currency) < std::tie(b.group.labels, b.group.currency);
+    return std::ranges::all_of(
+        line.months, [](const MonthRow& row) { return row.sum.days == 0 && !row.projected; });
   });
   return answer;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/forecast.h"
+#include "store/days.h"
 #include "store/history.h"
 #include "store/reader.h"
 
@@ -13,11 +14,8 @@ namespace usaged::store {
 // One calendar month (UTC) of one group, as far as it is over.
 struct MonthRow {
   std::chrono::year_month month;
-  int days = 0;  // that are exact or bounded, of the series that has most
   int days_in_month = 0;
-  double low = 0;
-  std::optional<double> high = 0;  // nullopt: nothing bounds it
-  std::optional<double> estimate = 0;
+  GroupMonth sum;
   // Of the month that runs: what it will have in all at its end; low and high as core::Forecast has
   // them. nullopt if too little is known, and for months that are over.
   std::optional<core::Forecast> projected{};
@@ -34,10 +32,10 @@ struct MonthLine {
 struct MonthAnswer {
   std::vector<MonthLine> lines;
   Completeness completeness;
+  std::string next_page;
 };
 
-// The last `count` months, the one of `now` among them, for each group. Throws Error(kInvalid) for
-// what daily() refuses.
+// The last `count` months, the one of `now` among them, for each group.
 MonthAnswer months(Reader& reader, const Question& question, int count,
                    std::optional<double> budget, core::Time now);
 

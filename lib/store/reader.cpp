@@ -251,7 +251,9 @@ std::vector<TrialErrorRow> Reader::trial_errors(const std::vector<std::string>& 
 std::vector<OverlapRow> Reader::overlaps() {
   return guarded("read overlaps", path_, [&] {
     SQLite::Statement query(
-        db_, "SELECT target, other, region, accounts FROM overlap ORDER BY region, target, other");
+        db_,
+        "SELECT target, other, region, accounts FROM overlap WHERE accounts > 0 ORDER BY region, "
+        "target, other");
     std::vector<OverlapRow> rows;
     while (query.executeStep()) {
       rows.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),

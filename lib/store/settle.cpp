@@ -53,6 +53,22 @@ int Store::settle(const std::string& target, const std::string& region, core::Ti
       insert.bind(2, region);
       insert.bind(3, day);
       insert.exec();
+      SQLite::Statement seen(
+          db_,
+          "INSERT OR IGNORE INTO series_target (target, series_id) SELECT DISTINCT ?1, v.series_id "
+          "FROM poll p JOIN sample v ON v.poll_id = p.id WHERE p.target = ?1 AND p.region = ?2 AND "
+          "p.outcome = 'ok' AND p.started BETWEEN ?3 * 86400 AND ?3 * 86400 + 86399 AND v.gone = "
+          "0");
+      seen.bind(1, target);
+      seen.bind(2, region);
+      seen.bind(3, day);
+      seen.exec();
+      SQLite::Statement unsummed(
+          db_,
+          "INSERT INTO unsummed (region, settled) VALUES (?, 1) ON CONFLICT DO "
+          "UPDATE SET settled = settled + 1");
+      unsummed.bind(1, region);
+      unsummed.exec();
       SQLite::Statement note(db_,
                              "INSERT INTO scope (target, region, settled) VALUES (?, ?, ?) ON "
                              "CONFLICT DO UPDATE SET settled = excluded.settled");

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "store/rows.h"
+#include "store/totals.h"
 
 namespace usaged::store {
 namespace {
@@ -172,7 +173,8 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
     keep("refresh", "target", all);
     keep("behaviour", "target", all);
     db_.exec(
-        "DELETE FROM overlap WHERE EXISTS (SELECT 1 FROM scope s WHERE s.removed IS NOT NULL AND "
+        "UPDATE overlap SET accounts = 0 WHERE EXISTS (SELECT 1 FROM scope s WHERE s.removed IS "
+        "NOT NULL AND "
         "s.region = overlap.region AND s.target IN (overlap.target, overlap.other))");
     transaction.commit();
   });
@@ -217,6 +219,10 @@ std::int64_t Store::begin_poll(const std::string& target, const std::string& reg
     put(insert, 5, started);
     insert.exec();
     const std::int64_t id = db_.getLastInsertRowid();
+    SQLite::Statement scope(db_, "INSERT OR IGNORE INTO scope (target, region) VALUES (?, ?)");
+    scope.bind(1, target);
+    scope.bind(2, region);
+    scope.exec();
     transaction.commit();
     lock_.set_high_water(id);
     return id;
@@ -269,9 +275,11 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
 
       SQLite::Statement insert(
           db_, "INSERT INTO sample (poll_id, series_id, total, cost) VALUES (?, ?, ?, ?)");
+      PollTotals totals;
       std::unordered_set<std::int64_t> present;
       present.reserve(rows.size());
       for (const auto& [id, total] : rows) {
+        totals.add(*total);
         insert.bind(1, poll_id);
         insert.bind(2, id);
         put(insert, 3, total->total);
@@ -285,8 +293,9 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
       for (const FailedAccount& account : snapshot.failed) failed.insert(account.account);
       SQLite::Statement previous(
           db_,
-          "SELECT v.series_id, s.account FROM sample v JOIN series s ON s.id = v.series_id WHERE "
-          "v.gone = 0 AND v.poll_id = (SELECT id FROM poll WHERE target = ? AND region = ? AND "
+          "SELECT v.series_id, s.account, s.type, s.provider, s.currency FROM sample v JOIN series "
+          "s ON s.id = v.series_id WHERE v.gone = 0 AND v.poll_id = (SELECT id FROM poll WHERE "
+          "target = ? AND region = ? AND "
           "outcome = 'ok' ORDER BY started DESC, id DESC LIMIT 1)");
       previous.bind(1, target);
       previous.bind(2, region);
@@ -300,7 +309,12 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
         lost.bind(3, unknown ? 0 : 1);
         lost.exec();
         lost.reset();
+        if (unknown) {
+          totals.add({previous.getColumn(1), previous.getColumn(2), previous.getColumn(3),
+                      previous.getColumn(4), std::nullopt, std::nullopt});
+        }
       }
+      totals.write(db_, poll_id, region);
 
       SQLite::Statement add_missing(
           db_,
@@ -373,8 +387,8 @@ void Store::note_prices(const Snapshot& snapshot, const std::string& region, Tim
 // How many accounts of this poll other targets see too.
 void Store::note_overlaps(std::int64_t poll_id, const std::string& target,
                           const std::string& region) {
-  SQLite::Statement forget(db_,
-                           "DELETE FROM overlap WHERE region = ?2 AND (target = ?1 OR other = ?1)");
+  SQLite::Statement forget(
+      db_, "UPDATE overlap SET accounts = 0 WHERE region = ?2 AND (target = ?1 OR other = ?1)");
   forget.bind(1, target);
   forget.bind(2, region);
   forget.exec();
@@ -391,7 +405,8 @@ void Store::note_overlaps(std::int64_t poll_id, const std::string& target,
       "(SELECT s.account FROM sample v JOIN series s ON s.id = v.series_id WHERE v.poll_id = ?4 "
       "AND "
       "v.gone = 0 INTERSECT SELECT s.account FROM sample v JOIN series s ON s.id = v.series_id "
-      "WHERE v.poll_id = ?5 AND v.gone = 0) HAVING count(*) > 0");
+      "WHERE v.poll_id = ?5 AND v.gone = 0) HAVING count(*) > 0 ON CONFLICT DO UPDATE SET accounts "
+      "= excluded.accounts");
   while (others.executeStep()) {
     const std::string other = others.getColumn(0);
     insert.bind(1, std::min(target, other));

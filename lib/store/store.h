@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -20,6 +21,7 @@
 #include "core/trial.h"
 #include "core/usage.h"
 #include "store/database.h"
+#include "store/reader.h"
 
 namespace usaged::store {
 
@@ -136,6 +138,10 @@ class Store {
   // Writes the days of a target and region that are over, and not yet written, to the table
   // `daily`, each in a transaction of its own; how many.
   int settle(const std::string& target, const std::string& region, core::Time now);
+  // Brings the sums of days and months (tables day_by_kind, day_by_account, month_by_kind,
+  // month_by_account) up to date with what was settled since. Reads on a connection of its own and
+  // writes an account at a time, so that polls and readers go on meanwhile.
+  void sum_days();
   void fail_poll(std::int64_t poll_id, const PollReport& report);
 
   std::optional<core::LastAttempt> last_attempt(const std::string& target,
@@ -173,6 +179,7 @@ class Store {
   std::int64_t series_id(const std::string& region, const core::UsageTotal& total,
                          core::Time first_seen);
   void load_series();
+  void sum_region(Reader& reader, const std::string& region);
   void import_scope(std::span<const core::Record> records, const std::string& target,
                     ImportResult& result, const std::function<void(const core::BadRow&)>& bad);
   void finish_import(const std::string& target, const std::string& region);
@@ -185,6 +192,8 @@ class Store {
 
   std::string path_;
   std::mutex mutex_;
+  std::mutex summing_;
+  std::atomic<bool> sum_wanted_ = false;
   WriteLock lock_;
   SQLite::Database db_;
   std::unordered_map<std::string, std::int64_t> series_;

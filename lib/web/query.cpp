@@ -83,7 +83,8 @@ std::vector<std::string> Query::all(const std::string& name) {
   const auto found = values_.find(name);
   if (found == values_.end()) return {};
   for (const std::string& value : found->second) {
-    if (value.empty()) throw Error(ErrorCode::kInvalid, "{}: is empty", name);
+    if (value.empty() && !name.starts_with("tag."))
+      throw Error(ErrorCode::kInvalid, "{}: is empty", name);
   }
   return found->second;
 }
@@ -109,6 +110,12 @@ std::optional<core::Seconds> Query::duration(const std::string& name) {
     if (value <= core::Seconds{0}) throw Error(ErrorCode::kInvalid, "must be more than nothing");
     return value;
   });
+}
+
+std::optional<core::Step> Query::step(const std::string& name) {
+  const auto text = one(name);
+  if (!text) return std::nullopt;
+  return named(name, [&] { return core::parse_step(*text); });
 }
 
 std::optional<int> Query::number(const std::string& name, int least, int most) {

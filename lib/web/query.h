@@ -33,11 +33,13 @@ class Query {
   std::optional<int> number(const std::string& name, int least, int most);
   // One of the words, or the first of them if there is none.
   std::string choice(const std::string& name, const std::vector<std::string>& words);
-  // account, region, type, provider, target, tag.NAME.
+  // account, region, type, provider, target, tag.NAME (empty: accounts without the tag).
   store::Filter filter();
   // group_by, repeated or separated by commas.
   store::Dimensions group_by();
   core::Metric metric();
+  // "raw", months like "1mo", or a duration.
+  std::optional<core::Step> step(const std::string& name);
 
   // Throws Error(kInvalid) if a parameter has not been asked for.
   void finish() const;

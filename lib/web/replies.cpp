@@ -86,6 +86,28 @@ int take_limit(Asking& asking) {
   return asking.query.number("limit", 1, kMostRows).value_or(asking.default_limit);
 }
 
+// A question whose groups come in pages.
+store::Question take_paged_question(Asking& asking) {
+  store::Question question = take_question(asking.query);
+  question.page = {take_cursor(asking.query), static_cast<std::size_t>(take_limit(asking))};
+  return question;
+}
+
+Json page_cursor(const std::string& next_page) {
+  return next_page.empty() ? Json(nullptr) : Json(core::base64(next_page));
+}
+
+struct TimeRange {
+  Time start;
+  Time end;
+};
+
+// 30 days up to now, if nothing is said.
+TimeRange take_range(Asking& asking) {
+  const Time end = asking.query.time("end", asking.now).value_or(asking.now);
+  return {asking.query.time("start", asking.now).value_or(end - 30 * core::kDay), end};
+}
+
 // Rows that come newest first, by id: asks for one more than wanted to know whether there are more.
 template <typename Row, typename Read, typename ToJson>
 Json by_id(Asking& asking, Read read, ToJson to_json) {
@@ -424,14 +446,13 @@ Json latest_reply(Asking asking) {
   const int limit = take_limit(asking);
   const std::string after = take_cursor(asking.query);
   asking.query.finish();
-  const store::LatestAnswer answer = store::History(asking.reader).latest(filter, asking.now);
+  const bool by_target = std::ranges::find(group_by, "target") != group_by.end();
+  const store::LatestAnswer answer =
+      store::History(asking.reader).latest(filter, asking.now, by_target);
   Json completeness = completeness_json(answer.completeness, asking.now);
   if (!group_by.empty()) {
-    std::map<std::string, core::Tags> tags;
-    for (const store::AccountRow& account : asking.reader.accounts()) {
-      tags[account.id] = account.known.tags;
-    }
-    return reply(latest_by(answer.rows, group_by, tags, top), std::move(completeness));
+    return reply(latest_by(answer.rows, group_by, store::load_tags(asking.reader), top),
+                 std::move(completeness));
   }
   Json data = Json::array();
   Json next = nullptr;
@@ -450,11 +471,10 @@ Json latest_reply(Asking asking) {
 }
 
 Json history_reply(Asking asking) {
-  const store::Question question = take_question(asking.query);
-  const Time end = asking.query.time("end", asking.now).value_or(asking.now);
-  const Time start = asking.query.time("start", asking.now).value_or(end - 30 * core::kDay);
-  const auto step = asking.query.duration("step");
   const auto top = asking.query.number("top", 1, kMostRows);
+  store::Question question = top ? take_question(asking.query) : take_paged_question(asking);
+  const auto [start, end] = take_range(asking);
+  const auto step = asking.query.step("step");
   asking.query.finish();
   store::HistoryAnswer answer =
       store::History(asking.reader).history(question, start, end, step, asking.now);
@@ -469,13 +489,13 @@ Json history_reply(Asking asking) {
     entry["points"] = std::move(points);
     data.push_back(std::move(entry));
   }
-  return reply(std::move(data), completeness_json(answer.completeness, asking.now));
+  return reply(std::move(data), completeness_json(answer.completeness, asking.now),
+               page_cursor(answer.next_page));
 }
 
 Json daily_reply(Asking asking) {
-  const store::Question question = take_question(asking.query);
-  const Time end = asking.query.time("end", asking.now).value_or(asking.now);
-  const Time start = asking.query.time("start", asking.now).value_or(end - 30 * core::kDay);
+  const store::Question question = take_paged_question(asking);
+  const auto [start, end] = take_range(asking);
   asking.query.finish();
   const store::DailyAnswer answer = store::daily(asking.reader, question, start, end, asking.now);
   Json data = Json::array();
@@ -497,11 +517,12 @@ Json daily_reply(Asking asking) {
     entry["days"] = std::move(days);
     data.push_back(std::move(entry));
   }
-  return reply(std::move(data), completeness_json(answer.completeness, asking.now));
+  return reply(std::move(data), completeness_json(answer.completeness, asking.now),
+               page_cursor(answer.next_page));
 }
 
 Json forecast_reply(Asking asking) {
-  const store::Question question = take_question(asking.query);
+  const store::Question question = take_paged_question(asking);
   const int count = asking.query.number("months", 1, 24).value_or(3);
   const auto budget = asking.query.amount("budget");
   asking.query.finish();
@@ -513,11 +534,11 @@ Json forecast_reply(Asking asking) {
       Json entry = group_json(line.group, question.metric);
       entry["month"] = fmt::format("{:04}-{:02}", static_cast<int>(row.month.year()),
                                    static_cast<unsigned>(row.month.month()));
-      entry["days_known"] = row.days;
+      entry["days_known"] = row.sum.days;
       entry["days_in_month"] = row.days_in_month;
-      entry["low"] = row.low;
-      entry["high"] = maybe(row.high);
-      entry["estimate"] = maybe(row.estimate);
+      entry["low"] = row.sum.low;
+      entry["high"] = maybe(row.sum.high);
+      entry["estimate"] = maybe(row.sum.estimate);
       const auto& projected = row.projected;
       entry["projected"] = projected ? Json(projected->expected) : Json(nullptr);
       entry["projected_low"] = projected ? Json(projected->low) : Json(nullptr);
@@ -530,7 +551,8 @@ Json forecast_reply(Asking asking) {
       data.push_back(std::move(entry));
     }
   }
-  return reply(std::move(data), completeness_json(answer.completeness, asking.now));
+  return reply(std::move(data), completeness_json(answer.completeness, asking.now),
+               page_cursor(answer.next_page));
 }
 
 Json deltas_reply(Asking asking) {

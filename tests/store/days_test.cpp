@@ -28,6 +28,7 @@ class DaysTest : public ::testing::Test {
     const auto id = store_.begin_poll(target, region, t, kHour, t);
     store_.finish_poll(id, {totals, {}}, {t, Outcome::kOk, 1, 1, "", ""});
     store_.settle(target, region, t);
+    store_.sum_days();
   }
   // The sum of 30 days of so much a day, begun at the first midnight.
   static double sum(double daily, Time t) {
@@ -122,8 +123,30 @@ TEST_F(DaysTest, WhatCanNotBeAskedIsSaid) {
   EXPECT_THROW(daily(reader, question, kMidnight, kMidnight - kDay, kMidnight), core::Error);
   EXPECT_THROW(daily(reader, question, kMidnight, kMidnight + 1200 * kDay, kMidnight + 1300 * kDay),
                core::Error);
-  question.filter.targets = {"t"};
-  EXPECT_THROW(daily(reader, question, kMidnight, kMidnight, kMidnight), core::Error);
+}
+
+TEST_F(DaysTest, OfATargetAreTheSeriesThatItHasSeen) {
+  for (Time t = kMidnight; t < kMidnight + 5 * kDay; t += 6 * kHour) {
+    poll(t, {usage("111111111111", kEc2, sum(24, t), 1), usage("222222222222", kEc2, sum(2, t), 1)},
+         "eu-west-1", "t");
+    poll(t + kHour, {usage("222222222222", kEc2, sum(2, t), 1)}, "eu-west-1", "u");
+  }
+  const Time now = kMidnight + 5 * kDay;
+  EXPECT_EQ(ask({}, now).lines.size(), 1U);
+  const auto by_target = ask({"target"}, now);
+  ASSERT_EQ(by_target.lines.size(), 2U);
+  const auto low = [](const DailyLine& line) { return line.days.at(3)->low; };
+  EXPECT_EQ(by_target.lines[0].group.labels.at("target"), "t");
+  EXPECT_NEAR(low(by_target.lines[0]), low(ask({}, now).lines[0]), 1e-9);
+  Question question;
+  question.metric = core::Metric::kTotal;
+  question.filter.targets = {"u"};
+  Reader reader(path_);
+  const auto of_target = daily(reader, question, kMidnight, now, now);
+  ASSERT_EQ(of_target.lines.size(), 1U);
+  EXPECT_EQ(low(of_target.lines[0]), low(by_target.lines[1]));
+  question.filter.targets = {"other"};
+  EXPECT_TRUE(daily(reader, question, kMidnight, now, now).lines.empty());
 }
 
 }  // namespace

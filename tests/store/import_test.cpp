@@ -142,6 +142,7 @@ TEST_F(ImportTest, AnotherInstanceAnswersAlike) {
     poll(first, kStart + hour * kHour, totals);
   }
   first.settle("t", "eu-west-1", kStart + 4 * kDay);
+  first.sum_days();
   const Time now = kStart + 80 * kHour;
   for (const bool ndjson : {false, true}) {
     Store second(folder_.path(ndjson ? "c.db" : "b.db"));
@@ -184,6 +185,7 @@ TEST_F(ImportTest, OlderHistoryMakesLaterDaysExact) {
     poll(store, t, {usage("111111111111", "EC2_INSTANCE_HOURS", sum(t), 1)});
   }
   store.settle("t", "eu-west-1", kStart + 50 * kDay);
+  store.sum_days();
   const auto tag = [&] {
     Reader reader(store.path());
     Question question;

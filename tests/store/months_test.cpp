@@ -30,6 +30,7 @@ class MonthsTest : public ::testing::Test {
       }
       store_.finish_poll(id, {totals, {}}, {t, core::Outcome::kOk, 1, 1, "", ""});
       store_.settle("t", "eu-west-1", t);
+      store_.sum_days();
     }
   }
   std::vector<MonthRow> ask(int count, Time now, std::optional<double> budget = std::nullopt) {
@@ -49,15 +50,15 @@ TEST_F(MonthsTest, SumTheirDaysAndTheRunningOneIsProjected) {
   const auto rows = ask(3, now, 205);
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_EQ(rows[0].month, std::chrono::year{2026} / 1);
-  EXPECT_EQ(rows[0].days, 31);
-  EXPECT_NEAR(*rows[0].estimate, 310, 1e-6);
-  EXPECT_NEAR(rows[0].low, 310, 1e-6);
-  EXPECT_NEAR(*rows[0].high, 310, 1e-6);
+  EXPECT_EQ(rows[0].sum.days, 31);
+  EXPECT_NEAR(*rows[0].sum.estimate, 310, 1e-6);
+  EXPECT_NEAR(rows[0].sum.low, 310, 1e-6);
+  EXPECT_NEAR(*rows[0].sum.high, 310, 1e-6);
   EXPECT_FALSE(rows[0].projected);
   EXPECT_EQ(rows[1].days_in_month, 28);
-  EXPECT_NEAR(*rows[1].estimate, 280, 1e-6);
-  EXPECT_EQ(rows[2].days, 11);
-  EXPECT_NEAR(*rows[2].estimate, 110, 1e-6);
+  EXPECT_NEAR(*rows[1].sum.estimate, 280, 1e-6);
+  EXPECT_EQ(rows[2].sum.days, 11);
+  EXPECT_NEAR(*rows[2].sum.estimate, 110, 1e-6);
   ASSERT_TRUE(rows[2].projected);
   EXPECT_NEAR(rows[2].projected->expected, 310, 1e-3);
   EXPECT_LE(rows[2].projected->low, rows[2].projected->expected);
@@ -73,7 +74,7 @@ TEST_F(MonthsTest, WithTooLittleHistoryNothingIsProjected) {
   const Time now = kBegin + 10 * kDay;
   poll_until(now + kHour);
   const auto rows = ask(1, now, 50);
-  EXPECT_EQ(rows[0].days, 10);
+  EXPECT_EQ(rows[0].sum.days, 10);
   EXPECT_FALSE(rows[0].projected);
   EXPECT_FALSE(rows[0].budget_passed);
 }
@@ -83,17 +84,17 @@ TEST_F(MonthsTest, AMonthOfWhichNothingIsKnownIsNotZero) {
   poll_until(now + kHour);
   const auto rows = ask(4, now);
   ASSERT_EQ(rows.size(), 4U);
-  EXPECT_EQ(rows[0].days, 0);
-  EXPECT_FALSE(rows[0].estimate);
-  EXPECT_FALSE(rows[0].high);
-  EXPECT_NEAR(*rows[2].estimate, 310, 1e-6);
+  EXPECT_EQ(rows[0].sum.days, 0);
+  EXPECT_FALSE(rows[0].sum.estimate);
+  EXPECT_FALSE(rows[0].sum.high);
+  EXPECT_NEAR(*rows[2].sum.estimate, 310, 1e-6);
 }
 
 TEST_F(MonthsTest, OnTheFirstOfAMonthItIsAllForecast) {
   const Time now = kBegin + 59 * kDay;  // 1 March
   poll_until(now + kHour);
   const auto rows = ask(2, now);
-  EXPECT_EQ(rows[1].days, 0);
+  EXPECT_EQ(rows[1].sum.days, 0);
   EXPECT_NEAR(rows[1].projected->expected, 310, 1e-3);
 }
 

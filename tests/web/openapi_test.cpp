@@ -50,6 +50,7 @@ class Replies : public ::testing::Test {
                          {t, core::Outcome::kOk, 1, 1, "", "request"});
     }
     store_.settle("t", "eu-west-1", kNow);
+    store_.sum_days();
     const auto other = store_.begin_poll("v", "eu-west-1", kNow, core::kHour, kNow);
     store_.set_targets({asked("t", "eu-west-1"), asked("t", "us-east-1"), asked("u", "us-east-1"),
                         asked("v", "eu-west-1")},
