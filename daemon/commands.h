@@ -26,9 +26,8 @@ void add_demo(CLI::App& app, int& exit_code);
 void add_simulate(CLI::App& app, int& exit_code);
 void add_check_config(CLI::App& app, const Globals& globals, int& exit_code);
 void add_poll(CLI::App& app, const Globals& globals, int& exit_code);
-// import, export.
-void add_records(CLI::App& app, const Globals& globals, int& exit_code);
-// status, latest, history, deltas, accounts, polls, alerts, notifications.
+void add_import(CLI::App& app, const Globals& globals, int& exit_code);
+// All that only read: status, latest, history, ..., export.
 void add_questions(CLI::App& app, const Globals& globals);
 
 // Blocks the signals that end the program in every thread begun from now on, and ignores SIGPIPE.

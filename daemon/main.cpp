@@ -25,7 +25,7 @@ int run(int argc, char** argv) {
   add_check_config(app, globals, exit_code);
   add_poll(app, globals, exit_code);
   add_questions(app, globals);
-  add_records(app, globals, exit_code);
+  add_import(app, globals, exit_code);
   try {
     app.parse(argc, argv);
     return exit_code;

@@ -16,6 +16,7 @@
 #include "net/environment.h"
 #include "web/replies.h"
 #include "web/table.h"
+#include "web/terminal.h"
 
 // The commands that ask AWS, or get ready to: run, poll, check-config.
 namespace usaged::daemon {

@@ -114,6 +114,10 @@ std::string format_time(Time t) {
                      c.minute, c.second);
 }
 
+std::string format_day(std::int64_t day) {
+  return format_time(from_unix(day * 86400)).substr(0, 10);
+}
+
 std::string format_basic(Time t) {
   const Civil c = to_civil(t);
   return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z", c.year, c.month, c.day, c.hour, c.minute,

@@ -21,6 +21,9 @@ constexpr Time from_unix(std::int64_t seconds) { return Time{Seconds{seconds}}; 
 // "2026-03-01T12:00:00Z" (RFC 3339).
 std::string format_time(Time t);
 
+// "2026-03-01", of days since the epoch.
+std::string format_day(std::int64_t day);
+
 // "20260301T120000Z" (ISO 8601 basic, as SigV4 wants it).
 std::string format_basic(Time t);
 

@@ -543,7 +543,9 @@ DeltaAnswer History::deltas(const Question& question, Time start, Time end, Time
   end = std::min(end, now);
   check_range(start, end);
   const std::vector<Scope> scopes = load_scopes(reader_, question.filter, start, end);
-  Snapshots snapshots(reader_, question, scopes, Grain::kSeries);
+  // What made a change is told by series.
+  const Grain grain = contributors > 0 ? Grain::kSeries : grain_of(reader_, question, scopes);
+  Snapshots snapshots(reader_, question, scopes, grain);
   const std::vector<GroupValue> before = snapshots.at(start);
   const std::vector<GroupValue> after = snapshots.at(end);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
+#include <string>
 #include <tuple>
 
 #include "store/coverage.h"
@@ -88,13 +90,18 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
   answer.next_page = selection.next_page();
   std::vector<DayEstimates> estimates(selection.groups().size());
   for (const Group& group : selection.groups()) {
-    MonthLine& line = answer.lines.emplace_back(MonthLine{group, {}});
+    MonthLine& line = answer.lines.emplace_back(MonthLine{group, 0, {}});
     for (year_month month = first; month <= running; month += std::chrono::months{1}) {
       MonthRow& row = line.months.emplace_back();
       row.month = month;
       row.days_in_month =
           static_cast<int>(first_day(month + std::chrono::months{1}) - first_day(month));
     }
+  }
+  std::vector<std::set<std::string>> accounts(selection.groups().size());
+  for (const SeriesRow& row : selection.series()) {
+    if (row.account.empty()) continue;
+    accounts[*selection.group_of(row.id, row.target)].insert(row.account);
   }
   source.each(
       {today - 1 - kHistoryDays, today - 1, month_number(first), month_number(running)},
@@ -106,6 +113,7 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
             sum);
       });
   for (std::size_t i = 0; i < answer.lines.size(); ++i) {
+    answer.lines[i].accounts = accounts[i].size();
     project(answer.lines[i].months.back(), estimates[i].until(today - 1), today - 1, budget);
     for (MonthRow& row : answer.lines[i].months) {
       // Days of it are over, and nothing is known of any.

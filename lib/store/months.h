@@ -26,6 +26,7 @@ struct MonthRow {
 
 struct MonthLine {
   Group group;
+  std::size_t accounts = 0;      // that it is made of; 0 if the question does not tell them apart
   std::vector<MonthRow> months;  // in order; the last one runs
 };
 

@@ -361,51 +361,6 @@ std::vector<NotificationRow> Reader::notifications(const std::string& state, std
   });
 }
 
-void Reader::each_record(core::Time start, core::Time end,
-                         const std::function<void(const core::Record&)>& use) {
-  guarded("export", path_, [&] {
-    struct Poll {
-      std::int64_t id;
-      core::Record record;
-    };
-    std::vector<Poll> polls;
-    SQLite::Statement query(
-        db_,
-        "SELECT id, target, region, started, interval FROM poll WHERE outcome = "
-        "'ok' AND started BETWEEN ? AND ? ORDER BY started, id");
-    query.bind(1, static_cast<std::int64_t>(core::unix_seconds(start)));
-    query.bind(2, static_cast<std::int64_t>(core::unix_seconds(end)));
-    while (query.executeStep()) {
-      Poll poll{query.getColumn(0).getInt64(), {}};
-      poll.record.target = query.getColumn(1).getString();
-      poll.record.region = query.getColumn(2).getString();
-      poll.record.taken_at = core::from_unix(query.getColumn(3).getInt64());
-      poll.record.interval = core::Seconds{query.getColumn(4).getInt64()};
-      polls.push_back(std::move(poll));
-    }
-    SQLite::Statement samples(db_,
-                              "SELECT s.account, s.type, s.provider, s.currency, v.total, v.cost "
-                              "FROM sample v JOIN series "
-                              "s ON s.id = v.series_id WHERE v.poll_id = ? AND v.gone = 0 ORDER BY "
-                              "s.account, s.type, s.provider, s.currency");
-    for (Poll& poll : polls) {
-      std::vector<core::UsageTotal> totals;
-      samples.bind(1, poll.id);
-      while (samples.executeStep()) {
-        totals.push_back({samples.getColumn(0).getString(), samples.getColumn(1).getString(),
-                          samples.getColumn(2).getString(), samples.getColumn(3).getString(),
-                          optional_double(samples.getColumn(4)),
-                          optional_double(samples.getColumn(5))});
-      }
-      samples.reset();  // nothing is open while the caller writes
-      for (core::UsageTotal& total : totals) {
-        poll.record.usage = std::move(total);
-        use(poll.record);
-      }
-    }
-  });
-}
-
 std::vector<OutcomeCount> Reader::outcome_counts() {
   return guarded("read polls", path_, [&] {
     SQLite::Statement query(

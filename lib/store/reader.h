@@ -13,7 +13,6 @@
 #include "core/alert.h"
 #include "core/behaviour.h"
 #include "core/config.h"
-#include "core/records.h"
 #include "core/schedule.h"
 #include "core/time.h"
 #include "core/trial.h"
@@ -166,10 +165,6 @@ class Reader {
   std::vector<AlertEventRow> alert_events(std::int64_t alert_id);
   std::vector<NotificationRow> notifications(const std::string& state, std::int64_t before,
                                              int limit);
-  // Every number of the polls of [start, end], in order of time, a poll at a time, so that the
-  // answer is never held as a whole. Values that are gone are left out.
-  void each_record(core::Time start, core::Time end,
-                   const std::function<void(const core::Record&)>& use);
   std::vector<OutcomeCount> outcome_counts();
   std::vector<DeliveryCount> delivery_counts();
 

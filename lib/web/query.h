@@ -21,6 +21,7 @@ class Query {
   explicit Query(std::string_view text);
 
   void add(const std::string& name, const std::string& value);
+  bool has(const std::string& name) const { return values_.contains(name); }
 
   // Each throws Error(kInvalid), naming the parameter, for a value that makes no sense, or for two
   // values where there can be one.

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "store/database.h"
 #include "store/days.h"
+#include "store/echo.h"
 #include "store/months.h"
 #include "store/selection.h"
 
@@ -106,6 +107,20 @@ struct TimeRange {
 TimeRange take_range(Asking& asking) {
   const Time end = asking.query.time("end", asking.now).value_or(asking.now);
   return {asking.query.time("start", asking.now).value_or(end - 30 * core::kDay), end};
+}
+
+// The last day up to now, if nothing is said; `window` may stand for the start.
+TimeRange take_window(Asking& asking) {
+  const Time end = asking.query.time("end", asking.now).value_or(asking.now);
+  const auto window = asking.query.duration("window");
+  const auto start = asking.query.time("start", asking.now);
+  if (window && start) throw Error(ErrorCode::kInvalid, "window: give either a window or a start");
+  return {start.value_or(end - window.value_or(core::kDay)), end};
+}
+
+std::string month_text(std::chrono::year_month month) {
+  return fmt::format("{:04}-{:02}", static_cast<int>(month.year()),
+                     static_cast<unsigned>(month.month()));
 }
 
 // Rows that come newest first, by id: asks for one more than wanted to know whether there are more.
@@ -472,6 +487,10 @@ Json latest_reply(Asking asking) {
 
 Json history_reply(Asking asking) {
   const auto top = asking.query.number("top", 1, kMostRows);
+  if (top && (asking.query.has("limit") || asking.query.has("cursor"))) {
+    throw Error(ErrorCode::kInvalid,
+                "top: is one answer without pages; leave out limit and cursor");
+  }
   store::Question question = top ? take_question(asking.query) : take_paged_question(asking);
   const auto [start, end] = take_range(asking);
   const auto step = asking.query.step("step");
@@ -532,8 +551,7 @@ Json forecast_reply(Asking asking) {
   for (const store::MonthLine& line : answer.lines) {
     for (const store::MonthRow& row : line.months) {
       Json entry = group_json(line.group, question.metric);
-      entry["month"] = fmt::format("{:04}-{:02}", static_cast<int>(row.month.year()),
-                                   static_cast<unsigned>(row.month.month()));
+      entry["month"] = month_text(row.month);
       entry["days_known"] = row.sum.days;
       entry["days_in_month"] = row.days_in_month;
       entry["low"] = row.sum.low;
@@ -555,15 +573,94 @@ Json forecast_reply(Asking asking) {
                page_cursor(answer.next_page));
 }
 
+Json showback_reply(Asking asking) {
+  const auto tag = asking.query.one("by");
+  if (!tag) throw Error(ErrorCode::kInvalid, "by: name a tag, like by=team");
+  store::Question question{asking.query.filter(), {"tag." + *tag}, core::Metric::kCost};
+  const int count = asking.query.number("months", 1, 24).value_or(3);
+  asking.query.finish();
+  const store::MonthAnswer answer =
+      store::months(asking.reader, question, count, std::nullopt, asking.now);
+  // What a month costs in all, by currency; nullopt: not known.
+  std::map<std::string, std::vector<std::optional<double>>> sums;
+  for (const store::MonthLine& line : answer.lines) {
+    auto& sum = sums[line.group.currency];
+    sum.resize(line.months.size(), 0.0);
+    for (std::size_t i = 0; i < line.months.size(); ++i) {
+      const auto& estimate = line.months[i].sum.estimate;
+      if (!estimate) sum[i].reset();
+      if (sum[i]) *sum[i] += *estimate;
+    }
+  }
+  Json data = Json::array();
+  const std::size_t months = answer.lines.empty() ? 0 : answer.lines.front().months.size();
+  for (std::size_t i = 0; i < months; ++i) {
+    for (const store::MonthLine& line : answer.lines) {
+      const store::MonthRow& row = line.months[i];
+      const auto& estimate = row.sum.estimate;
+      const auto& whole = sums.at(line.group.currency)[i];
+      const auto& before = i == 0 ? std::nullopt : line.months[i - 1].sum.estimate;
+      const std::string& value = line.group.labels.at("tag." + *tag);
+      Json entry{{"month", month_text(row.month)},
+                 {"tag", maybe(value)},
+                 {"untagged", value.empty()},
+                 {"accounts", line.accounts},
+                 {"currency", maybe(line.group.currency)},
+                 {"low", row.sum.low},
+                 {"high", maybe(row.sum.high)},
+                 {"estimate", maybe(estimate)}};
+      entry["share_percent"] =
+          estimate && whole && *whole > 0 ? Json(100 * *estimate / *whole) : Json(nullptr);
+      entry["change"] = estimate && before ? Json(*estimate - *before) : Json(nullptr);
+      entry["projected"] = row.projected ? Json(row.projected->expected) : Json(nullptr);
+      data.push_back(std::move(entry));
+    }
+  }
+  return reply(std::move(data), completeness_json(answer.completeness, asking.now));
+}
+
+Json echo_reply(Asking asking) {
+  const store::Question question = take_paged_question(asking);
+  const auto [start, end] = take_window(asking);
+  asking.query.finish();
+  const store::EchoAnswer answer = store::echo(asking.reader, question, start, end, asking.now);
+  const auto part = [](const core::Part& value) -> Json {
+    return {{"low", value.low}, {"high", maybe(value.high)}, {"estimate", maybe(value.estimate)}};
+  };
+  const core::Part nothing{0, std::nullopt, std::nullopt};
+  Json data = Json::array();
+  for (const store::EchoRow& row : answer.rows) {
+    Json entry = group_json(row.group, question.metric);
+    entry["before"] = maybe(row.delta.before);
+    entry["after"] = maybe(row.delta.after);
+    entry["change"] = maybe(row.delta.change);
+    const core::Echo echo = row.echo.value_or(core::Echo{nothing, nothing, {}, {}, {}});
+    entry["entered"] = part(echo.entered);
+    entry["left"] = part(echo.left);
+    entry["usual"] = maybe(echo.usual);
+    entry["fresh"] = maybe(echo.fresh);
+    entry["echo"] = maybe(echo.echo);
+    entry["leaving"] = Json::array();
+    for (const store::Leaving& leaving : row.leaving) {
+      const auto& usage = leaving.usage;
+      entry["leaving"].push_back({{"day", core::format_day(leaving.on)},
+                                  {"low", usage ? Json(usage->low) : Json(nullptr)},
+                                  {"high", usage ? maybe(usage->high) : Json(nullptr)},
+                                  {"estimate", usage ? maybe(usage->estimate) : Json(nullptr)},
+                                  {"above_usual", maybe(leaving.above_usual)}});
+    }
+    data.push_back(std::move(entry));
+  }
+  Json result = reply(std::move(data), completeness_json(answer.completeness, asking.now),
+                      page_cursor(answer.next_page));
+  result["start"] = core::format_time(answer.start);
+  result["end"] = core::format_time(answer.end);
+  return result;
+}
+
 Json deltas_reply(Asking asking) {
   const store::Question question = take_question(asking.query);
-  const Time end = asking.query.time("end", asking.now).value_or(asking.now);
-  const auto window = asking.query.duration("window");
-  const auto given_start = asking.query.time("start", asking.now);
-  if (window && given_start) {
-    throw Error(ErrorCode::kInvalid, "window: give either a window or a start");
-  }
-  const Time start = given_start.value_or(end - window.value_or(core::kDay));
+  const auto [start, end] = take_window(asking);
   const int top = asking.query.number("top", 1, kMostRows).value_or(asking.default_limit);
   const int contributors = asking.query.number("contributors", 1, 100).value_or(3);
   asking.query.finish();

@@ -32,6 +32,8 @@ Json latest_reply(Asking asking);
 Json history_reply(Asking asking);
 Json daily_reply(Asking asking);
 Json forecast_reply(Asking asking);
+Json showback_reply(Asking asking);
+Json echo_reply(Asking asking);
 Json deltas_reply(Asking asking);
 Json alerts_reply(Asking asking);
 Json alert_reply(Asking asking, const std::string& id);

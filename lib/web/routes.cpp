@@ -1,8 +1,11 @@
 #include "web/routes.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <memory>
 
+#include "core/text.h"
 #include "embedded_assets.h"
 #include "web/replies.h"
 #include "web/table.h"
@@ -14,6 +17,7 @@ using core::Error;
 using core::ErrorCode;
 
 constexpr std::chrono::milliseconds kDeadline{20000};
+constexpr std::chrono::milliseconds kStreamDeadline{600000};
 
 std::string_view title_of(int status) {
   switch (status) {
@@ -38,15 +42,91 @@ std::string_view title_of(int status) {
   }
 }
 
-// A question of the API: `reply` with a Reader, as JSON or CSV.
+// The format that a request asks for: by its parameter, else by its Accept header.
+std::string take_format(const RouteContext& context, std::vector<std::string> formats) {
+  const auto prefer = [&](const char* type, const char* format) {
+    const auto found = std::ranges::find(formats, format);
+    if (found != formats.end() && context.accept.find(type) != std::string::npos) {
+      std::rotate(formats.begin(), found, found + 1);
+    }
+  };
+  prefer("application/x-ndjson", "ndjson");
+  prefer("text/csv", "csv");
+  return context.query.choice("format", formats);
+}
+
+// The address of the next page.
+std::string next_link(const RouteContext& context, const Json& cursor) {
+  if (cursor.is_null()) return "";
+  const std::size_t mark = context.target.find('?');
+  std::string link = context.target.substr(0, mark) + "?";
+  if (mark != std::string::npos) {
+    for (const std::string& parameter : core::split(context.target.substr(mark + 1), '&')) {
+      if (!parameter.starts_with("cursor=")) link += parameter + "&";
+    }
+  }
+  link += "cursor=" + core::percent_encode(cursor.get<std::string>());
+  return "<" + core::percent_encode(link, "%/?&=:+,*'()!$;@") + ">; rel=\"next\"";
+}
+
+// What the answer says, but for how old it is by now.
+std::string etag_of(Json json, const std::string& format) {
+  if (json["completeness"].is_object()) json["completeness"].erase("age_seconds");
+  return "W/\"" + core::hex(core::sha256(format + to_text(json))).substr(0, 32) + "\"";
+}
+
+constexpr char kCsvType[] = "text/csv; charset=utf-8; header=present";
+constexpr char kNdjsonType[] = "application/x-ndjson";
+
+// A question of the API: `reply` with a Reader, as JSON, CSV or NDJSON.
 template <typename Reply>
 Response api(const RouteContext& context, Reply reply) {
-  const std::string format = context.accepts_csv ? context.query.choice("format", {"csv", "json"})
-                                                 : context.query.choice("format", {"json", "csv"});
+  const std::string format = take_format(context, {"json", "csv", "ndjson"});
   const auto lease = context.readers.borrow(kDeadline);
   const Json json = reply(Asking{*lease, context.query, context.now});
-  if (format == "csv") return {200, "text/csv; charset=utf-8", to_csv(to_table(json["data"]))};
-  return {200, "application/json", to_text(json)};
+  Response response{200, "application/json", ""};
+  if (format == "json") {
+    response.body = to_text(json);
+  } else if (format == "csv") {
+    response.content_type = kCsvType;
+    response.body = to_csv(to_table(json["data"]));
+  } else {
+    response.content_type = kNdjsonType;
+    response.body = to_ndjson(to_table(json["data"]));
+  }
+  response.etag = etag_of(json, format);
+  response.link = next_link(context, json["next_cursor"]);
+  return response;
+}
+
+Response streamed(const RouteContext& context, const char* type, Stream stream) {
+  auto lease = std::make_shared<store::ReaderPool::Lease>(context.readers.borrow(kStreamDeadline));
+  Response response{200, type, ""};
+  response.stream = [lease, stream = std::move(stream)](const Sink& sink) {
+    stream(**lease, sink);
+  };
+  return response;
+}
+
+// A history in rows is streamed whole, unless only a part is asked for.
+Response history(const RouteContext& context) {
+  const std::string format = take_format(context, {"json", "csv", "ndjson"});
+  const bool part =
+      context.query.has("top") || context.query.has("limit") || context.query.has("cursor");
+  if (format == "json" || part) return api(context, history_reply);
+  const bool csv = format == "csv";
+  return streamed(
+      context, csv ? kCsvType : kNdjsonType,
+      history_stream(context.query, context.now, csv ? RowFormat::kCsv : RowFormat::kNdjson));
+}
+
+Response export_all(const RouteContext& context) {
+  const std::string format = take_format(context, {"csv", "ndjson", "focus"});
+  const RowFormat rows = format == "csv"      ? RowFormat::kCsv
+                         : format == "ndjson" ? RowFormat::kNdjson
+                                              : RowFormat::kFocus;
+  return streamed(context, rows == RowFormat::kNdjson ? kNdjsonType : kCsvType,
+                  export_stream(context.query, context.now, rows));
 }
 
 Response alert(const RouteContext& context) {
@@ -70,7 +150,10 @@ Response ready(const RouteContext& context) {
 template <const char* kName, const char* kType>
 Response asset(const RouteContext& /*context*/) {
   for (const assets::Asset& asset : assets::kAssets) {
-    if (asset.name == kName) return {200, kType, std::string(asset.text)};
+    if (asset.name != kName) continue;
+    Response response{200, kType, std::string(asset.text)};
+    response.etag = "W/\"" + core::hex(core::sha256(asset.text)).substr(0, 32) + "\"";
+    return response;
   }
   throw Error(ErrorCode::kInternal, "{} is not built in", kName);
 }
@@ -96,13 +179,16 @@ constexpr std::array kRoutes{
     Route{"/api/v1/accounts", api_of<accounts_reply>, true},
     Route{"/api/v1/polls", api_of<polls_reply>, true},
     Route{"/api/v1/usage/latest", api_of<latest_reply>, true},
-    Route{"/api/v1/usage/history", api_of<history_reply>, true},
+    Route{"/api/v1/usage/history", history, true},
     Route{"/api/v1/usage/daily", api_of<daily_reply>, true},
     Route{"/api/v1/usage/forecast", api_of<forecast_reply>, true},
+    Route{"/api/v1/usage/showback", api_of<showback_reply>, true},
+    Route{"/api/v1/usage/echo", api_of<echo_reply>, true},
     Route{"/api/v1/usage/deltas", api_of<deltas_reply>, true},
     Route{"/api/v1/alerts", api_of<alerts_reply>, true},
     Route{"/api/v1/alerts/{id}", alert, true},
     Route{"/api/v1/notifications", api_of<notifications_reply>, true},
+    Route{"/api/v1/export", export_all, true},
     Route{"/metrics", metrics, true},
     Route{"/-/healthy", healthy, false},
     Route{"/-/ready", ready, false},
@@ -158,13 +244,21 @@ Response problem(int status, std::string_view detail) {
   return {status, "application/problem+json", to_text(body)};
 }
 
-Response answer(const Route& route, const RouteContext& context) {
+Response problem_of_exception() {
   try {
-    return route.handle(context);
+    throw;
   } catch (const Error& e) {
     return problem(status_of(e.code()), e.what());
   } catch (const std::exception& e) {
     return problem(500, e.what());
+  }
+}
+
+Response answer(const Route& route, const RouteContext& context) {
+  try {
+    return route.handle(context);
+  } catch (...) {
+    return problem_of_exception();
   }
 }
 

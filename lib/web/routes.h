@@ -10,6 +10,7 @@
 #include "store/reader.h"
 #include "web/metrics.h"
 #include "web/query.h"
+#include "web/streams.h"
 
 namespace usaged::web {
 
@@ -20,14 +21,20 @@ struct RouteContext {
   Query& query;
   core::Time now;
   std::string parameter;  // what stands for {id} in the path
-  bool accepts_csv;       // by its Accept header
+  std::string accept;     // its Accept header
   std::string not_ready;  // why the daemon is not ready; empty: it is
+  std::string target;     // the path and parameters as they came
 };
 
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
+  std::string etag{};  // a weak one, with its quotes; empty: it may not be kept
+  std::string link{};  // RFC 8288: where the next page is
+  // Instead of a body: writes it piece by piece. What it throws before the first piece becomes a
+  // problem; after that the connection breaks off.
+  std::function<void(const Sink&)> stream{};
 };
 
 struct Route {
@@ -46,6 +53,9 @@ int status_of(core::ErrorCode code);
 
 // An RFC 9457 problem.
 Response problem(int status, std::string_view detail);
+
+// What a thing that was thrown tells who asked; call it in a catch block.
+Response problem_of_exception();
 
 // Runs the route; what it throws becomes a problem.
 Response answer(const Route& route, const RouteContext& context);

@@ -1,5 +1,6 @@
 #include "web/server.h"
 
+#include <Poco/DeflatingStream.h>
 #include <Poco/Exception.h>
 #include <Poco/Net/HTTPRequestHandler.h>
 #include <Poco/Net/HTTPRequestHandlerFactory.h>
@@ -20,6 +21,7 @@
 #include <list>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <thread>
 
 #include "core/error.h"
@@ -42,6 +44,10 @@ constexpr std::chrono::milliseconds kReaperPause{100};
 constexpr std::chrono::seconds kHeaderDeadline{15};
 constexpr std::chrono::seconds kHandlerDeadline{60};
 constexpr int kReaders = 8;
+// Streams at a time: each holds a reader for as long as its client takes.
+constexpr int kMostStreams = 4;
+constexpr std::size_t kLeastGzip = 1024;
+constexpr int kGzipLevel = 4;
 
 // What the reaper knows of one connection.
 struct Connection {
@@ -160,12 +166,51 @@ std::optional<Response> refusal(const Poco::Net::HTTPServerRequest& request,
   return std::nullopt;
 }
 
-void send(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response,
-          const Response& answer) {
+// True if an Accept-Encoding header allows gzip (RFC 9110, 12.5.3).
+bool accepts_gzip(const std::string& header) {
+  for (const std::string& part : core::split(core::lower(header), ',')) {
+    const std::vector<std::string> words = core::split(part, ';');
+    const std::string_view coding = core::trim(words[0]);
+    if (coding != "gzip" && coding != "*") continue;
+    const std::string_view weight = words.size() > 1 ? core::trim(words[1]) : "q=1";
+    // A weight of 0 forbids it.
+    return weight.find_first_of("123456789") != std::string_view::npos;
+  }
+  return false;
+}
+
+// True if the client has this answer already (RFC 9110, 13.1.2: weak comparison).
+bool has_already(const std::string& if_none_match, std::string_view etag) {
+  if (etag.empty()) return false;
+  const auto plain = [](std::string_view tag) {
+    return tag.starts_with("W/") ? tag.substr(2) : tag;
+  };
+  for (const std::string& part : core::split(if_none_match, ',')) {
+    const std::string_view tag = core::trim(part);
+    if (tag == "*" || plain(tag) == plain(etag)) return true;
+  }
+  return false;
+}
+
+std::string gzip(std::string_view text) {
+  std::ostringstream packed;
+  Poco::DeflatingOutputStream stream(packed, Poco::DeflatingStreamBuf::STREAM_GZIP, kGzipLevel);
+  stream << text;
+  stream.close();
+  return packed.str();
+}
+
+// Everything but how long the body is and how it is packed.
+void set_head(Poco::Net::HTTPServerResponse& response, const Response& answer) {
   response.setStatusAndReason(static_cast<HTTPResponse::HTTPStatus>(answer.status));
-  response.setContentType(answer.content_type);
-  response.setContentLength64(static_cast<std::int64_t>(answer.body.size()));
-  response.set("Cache-Control", "no-store");
+  if (answer.status != HTTPResponse::HTTP_NOT_MODIFIED) {
+    response.setContentType(answer.content_type);
+  }
+  // A client may keep what has an ETag, if it asks each time whether it still holds.
+  response.set("Cache-Control", answer.etag.empty() ? "no-store" : "private, no-cache");
+  if (!answer.etag.empty()) response.set("ETag", answer.etag);
+  if (!answer.link.empty()) response.set("Link", answer.link);
+  response.set("Vary", "Accept, Accept-Encoding");
   response.set("Content-Security-Policy",
                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
                "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
@@ -173,10 +218,83 @@ void send(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResp
   response.set("X-Content-Type-Options", "nosniff");
   if (answer.status == 503) response.set("Retry-After", "1");
   if (answer.status == 405) response.set("Allow", "GET, HEAD");
+}
+
+void send(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response,
+          const Response& answer) {
+  if (answer.status == 200 && has_already(request.get("If-None-Match", ""), answer.etag)) {
+    Response same = answer;
+    same.status = HTTPResponse::HTTP_NOT_MODIFIED;
+    set_head(response, same);
+    response.setContentLength(0);
+    response.send().flush();
+    return;
+  }
+  set_head(response, answer);
+  const bool pack =
+      answer.body.size() >= kLeastGzip && accepts_gzip(request.get("Accept-Encoding", ""));
+  const std::string packed = pack ? gzip(answer.body) : "";
+  const std::string& body = pack ? packed : answer.body;
+  if (pack) response.set("Content-Encoding", "gzip");
+  response.setContentLength64(static_cast<std::int64_t>(body.size()));
   std::ostream& stream = response.send();
-  if (request.getMethod() != "HEAD") stream << answer.body;
+  if (request.getMethod() != "HEAD") stream << body;
   stream.flush();
 }
+
+// The body of a streamed answer. Its head goes out with the first piece.
+class StreamedBody {
+ public:
+  StreamedBody(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response,
+               const Response& answer)
+      : response_(response),
+        answer_(answer),
+        head_only_(request.getMethod() == "HEAD"),
+        pack_(accepts_gzip(request.get("Accept-Encoding", ""))),
+        chunked_(request.getVersion() != Poco::Net::HTTPMessage::HTTP_1_0) {}
+
+  bool started() const { return stream_ != nullptr; }
+
+  // False if nobody needs the rest.
+  bool write(std::string_view piece) {
+    begin();
+    if (head_only_) return false;
+    *stream_ << piece;
+    stream_->flush();
+    if (!stream_->good()) throw Error(ErrorCode::kUnavailable, "the client is gone");
+    return true;
+  }
+  void finish() {
+    begin();
+    if (packing_) packing_->close();
+  }
+
+ private:
+  void begin() {
+    if (stream_ != nullptr) return;
+    set_head(response_, answer_);
+    if (pack_) response_.set("Content-Encoding", "gzip");
+    // Without chunks the end of the connection is the end of the body.
+    if (chunked_) {
+      response_.setChunkedTransferEncoding(true);
+    } else {
+      response_.setKeepAlive(false);
+    }
+    stream_ = &response_.send();
+    if (pack_ && !head_only_) {
+      packing_.emplace(*stream_, Poco::DeflatingStreamBuf::STREAM_GZIP, kGzipLevel);
+      stream_ = &*packing_;
+    }
+  }
+
+  Poco::Net::HTTPServerResponse& response_;
+  const Response& answer_;
+  bool head_only_;
+  bool pack_;
+  bool chunked_;
+  std::ostream* stream_ = nullptr;
+  std::optional<Poco::DeflatingOutputStream> packing_;
+};
 
 // Ends a connection so that its last answer arrives: closing it with bytes unread would reset it.
 void linger(Poco::Net::StreamSocket socket) {
@@ -191,6 +309,20 @@ void linger(Poco::Net::StreamSocket socket) {
   } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): it ends either way
   }
 }
+
+// Counts itself while it lives.
+class Count {
+ public:
+  explicit Count(std::atomic<int>& n) : n_(n), now_(++n) {}
+  ~Count() { --n_; }
+  Count(const Count&) = delete;
+  Count& operator=(const Count&) = delete;
+  int now() const { return now_; }
+
+ private:
+  std::atomic<int>& n_;
+  int now_;
+};
 
 }  // namespace
 
@@ -207,6 +339,7 @@ struct Server::State {
   const Counters& counters;
   store::ReaderPool readers;
   std::atomic<int> at_work{0};
+  std::atomic<int> streaming{0};
   Poco::ThreadPool threads;
   Connections connections;
   std::unique_ptr<Poco::Net::TCPServer> server;
@@ -220,21 +353,12 @@ struct Server::State {
       const Route* route = find_route(path, parameter);
       if (route == nullptr) return problem(404, "there is nothing at this address");
       Query query(mark == std::string::npos ? "" : uri.substr(mark + 1));
-      const RouteContext context{readers,
-                                 counters,
-                                 query,
-                                 world.now(),
-                                 parameter,
-                                 request.get("Accept", "").find("text/csv") != std::string::npos,
-                                 world.not_ready()};
+      const RouteContext context{readers,           counters,  query,
+                                 world.now(),       parameter, request.get("Accept", ""),
+                                 world.not_ready(), uri};
       if (!route->limited) return answer(*route, context);
-      struct Count {
-        std::atomic<int>& n;
-        ~Count() { --n; }
-      };
-      const int now_at_work = ++at_work;
-      const Count count{at_work};
-      if (now_at_work > options.max_requests) {
+      const Count count(at_work);
+      if (count.now() > options.max_requests) {
         return problem(503, "too many requests at a time; try again in a second");
       }
       return answer(*route, context);
@@ -265,12 +389,40 @@ class Handler : public Poco::Net::HTTPRequestHandler {
       response.setKeepAlive(false);
       send(request, response, *refused_);
       linger(place_->socket);
-    } else {
-      send(request, response, state_.answer_request(request));
+      return;
     }
+    const Response answer = state_.answer_request(request);
+    if (!answer.stream) return send(request, response, answer);
+    const Count streams(state_.streaming);
+    if (streams.now() > kMostStreams) {
+      return send(request, response,
+                  problem(503, "too many streams at a time; try again in a second"));
+    }
+    stream(request, response, answer);
   }
 
  private:
+  // Thrown when a stream need not go on.
+  struct Enough {};
+
+  void stream(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response,
+              const Response& answer) {
+    StreamedBody body(request, response, answer);
+    try {
+      answer.stream([&](std::string_view piece) {
+        if (!body.write(piece)) throw Enough{};
+        state_.connections.set_handling(place_, true);  // it moves
+      });
+      body.finish();
+    } catch (const Enough&) {  // NOLINT(bugprone-empty-catch): the head is sent
+    } catch (...) {
+      if (!body.started()) return send(request, response, problem_of_exception());
+      // Whoever reads must see that the end is missing.
+      place_->socket.shutdown();
+      throw;
+    }
+  }
+
   State& state_;
   Place place_;
   std::optional<Response> refused_;

@@ -1,7 +1,5 @@
 #include "web/table.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "core/csv.h"
@@ -44,17 +42,12 @@ class Builder {
   Table table_;
 };
 
+}  // namespace
+
 std::string cell_text(const Json& cell) {
   if (cell.is_null()) return "";
   return cell.is_string() ? cell.get<std::string>() : to_text(cell);
 }
-
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
-}
-
-}  // namespace
 
 Table to_table(const Json& data) {
   Builder builder;
@@ -102,36 +95,13 @@ std::string to_csv(const Table& table) {
   return text;
 }
 
-std::string to_columns(const Table& table) {
-  std::vector<std::size_t> widths;
-  for (const std::string& column : table.columns) widths.push_back(width(column));
-  std::vector<std::vector<std::string>> texts;
-  std::vector<bool> right(table.columns.size(), true);
+std::string to_ndjson(const Table& table) {
+  std::string text;
   for (const auto& row : table.rows) {
-    auto& cells = texts.emplace_back();
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      // Control characters could drive the terminal.
-      std::string text = row[i].is_null()           ? "-"
-                         : row[i].is_number_float() ? fmt::format("{:.10g}", row[i].get<double>())
-                                                    : cell_text(row[i]);
-      std::ranges::replace_if(
-          text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-      right[i] = right[i] && (row[i].is_null() || row[i].is_number());
-      widths[i] = std::max(widths[i], width(text));
-      cells.push_back(std::move(text));
-    }
+    Json object = Json::object();
+    for (std::size_t i = 0; i < row.size(); ++i) object[table.columns[i]] = row[i];
+    text += to_text(object) + "\n";
   }
-  const auto line = [&](const std::vector<std::string>& cells) {
-    std::string text;
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-      const std::string fill(widths[i] - width(cells[i]), ' ');
-      text += i == 0 ? "" : "  ";
-      text += right[i] ? fill + cells[i] : cells[i] + fill;
-    }
-    return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
-  };
-  std::string text = line(table.columns);
-  for (const auto& cells : texts) text += line(cells);
   return text;
 }
 

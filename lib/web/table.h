@@ -22,7 +22,10 @@ Table to_table(const Json& data);
 // null is an empty cell.
 std::string to_csv(const Table& table);
 
-// Columns for a terminal: numbers to the right, null as "-".
-std::string to_columns(const Table& table);
+// A JSON object a line.
+std::string to_ndjson(const Table& table);
+
+// A text as it is, null as nothing, all else as JSON.
+std::string cell_text(const Json& cell);
 
 }  // namespace usaged::web

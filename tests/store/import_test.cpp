@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "store/days.h"
+#include "store/export.h"
 #include "store/history.h"
 #include "store/store.h"
 #include "support/temp_folder.h"
@@ -44,7 +45,8 @@ class ImportTest : public ::testing::Test {
   }
   static std::string exported(const std::string& path, bool ndjson = false) {
     std::string text = ndjson ? "" : core::record_header();
-    Reader(path).each_record(core::from_unix(0), Time::max(), [&](const Record& record) {
+    Reader reader(path);
+    each_record(reader, {}, core::from_unix(0), Time::max(), [&](const Record& record) {
       text += ndjson ? core::record_ndjson(record) : core::record_csv(record);
     });
     return text;

@@ -94,9 +94,21 @@ class Replies : public ::testing::Test {
     const Route* route = find_route(path, parameter);
     Query parsed(query);
     const Response response =
-        answer(*route, {readers_, counters_, parsed, kNow, parameter, false, ""});
+        answer(*route, {readers_, counters_, parsed, kNow, parameter, "", "", path + "?" + query});
     EXPECT_EQ(response.status, 200) << path << "?" << query << ": " << response.body;
     return nlohmann::json::parse(response.body);
+  }
+
+  std::string stream(const std::string& path, const std::string& query) {
+    std::string parameter;
+    const Route* route = find_route(path, parameter);
+    Query parsed(query);
+    const Response response =
+        answer(*route, {readers_, counters_, parsed, kNow, parameter, "", "", path + "?" + query});
+    EXPECT_EQ(response.status, 200) << path << "?" << query << ": " << response.body;
+    std::string text;
+    if (response.stream) response.stream([&](std::string_view piece) { text += piece; });
+    return text;
   }
 
   support::TempFolder folder_;
@@ -123,6 +135,11 @@ TEST_F(Replies, MatchTheirSchemas) {
       {"/api/v1/usage/daily", "start=now-3d&group_by=account,type&metric=total"},
       {"/api/v1/usage/forecast", ""},
       {"/api/v1/usage/forecast", "group_by=type&metric=total&months=2&budget=10.5"},
+      {"/api/v1/usage/showback", "by=team"},
+      {"/api/v1/usage/echo", "window=1d"},
+      {"/api/v1/usage/echo", "group_by=account,type&metric=total&window=2h"},
+      {"/api/v1/usage/history", "start=now-6h&group_by=target&limit=1"},
+      {"/api/v1/usage/daily", "start=now-3d&group_by=target&limit=2"},
       {"/api/v1/usage/deltas", "start=now-3h&end=now-1h"},
       {"/api/v1/usage/deltas", "window=2h&group_by=account&group_by=type&metric=total"},
       {"/api/v1/alerts", ""},
@@ -138,9 +155,39 @@ TEST_F(Replies, MatchTheirSchemas) {
   EXPECT_EQ(api.check(api.schema_of("/api/v1/alerts/{id}"), ask("/api/v1/alerts/1", "")), "");
   asked.insert("/api/v1/alerts/{id}");
   for (const Route& route : routes()) {
-    const bool is_api = route.path.starts_with("/api/");
+    const bool is_api = route.path.starts_with("/api/") && route.path != "/api/v1/export";
     EXPECT_TRUE(!is_api || asked.contains(std::string(route.path))) << route.path;
   }
+}
+
+TEST_F(Replies, TheSamplesInTheDocumentAreAnswered) {
+  const OpenApi api = document();
+  int asked = 0;
+  for (const auto& path : api.root()["paths"]) {
+    const auto name = path.first.as<std::string>();
+    const YAML::Node samples = path.second["get"]["x-codeSamples"];
+    EXPECT_EQ(samples.IsDefined(), name.starts_with("/api/")) << name;
+    if (!samples) continue;
+    const auto source = samples[0]["source"].as<std::string>();
+    const std::string host = "http://127.0.0.1:10330";
+    const std::size_t begin = source.find(host) + host.size();
+    const std::string address = source.substr(begin, source.find('\'', begin) - begin);
+    const std::size_t mark = std::min(address.find('?'), address.size());
+    const std::string query = address.substr(std::min(mark + 1, address.size()));
+    if (query.find("format=") != std::string::npos) {
+      std::string parameter;
+      Query parsed(query);
+      const Route* route = find_route(address.substr(0, mark), parameter);
+      EXPECT_EQ(answer(*route, {readers_, counters_, parsed, kNow, "", "", "", address}).status,
+                200)
+          << source;
+    } else {
+      const nlohmann::json reply = ask(address.substr(0, mark), query);
+      EXPECT_EQ(api.check(api.schema_of(name), reply), "") << source;
+    }
+    ++asked;
+  }
+  EXPECT_GE(asked, 14);
 }
 
 TEST_F(Replies, TheSchemaCheckFindsWhatIsWrong) {
@@ -176,6 +223,8 @@ TEST_F(Replies, EveryDocumentedParameterIsTaken) {
                                                   {"contributors", "2"},
                                                   {"months", "2"},
                                                   {"budget", "100"},
+                                                  {"by", "team"},
+                                                  {"billing_account", "111111111111"},
                                                   {"window", "1h"},
                                                   {"outcome", "ok"},
                                                   {"state", ""}};
@@ -192,6 +241,14 @@ TEST_F(Replies, EveryDocumentedParameterIsTaken) {
       if (key == "state") value = api.resolve(parameter["schema"])["enum"][0].as<std::string>();
       std::string query = (key == "tag.NAME" ? "tag.team" : key) + "=" + value;
       if (key == "top" && name.ends_with("latest")) query += "&group_by=account";
+      if (name.ends_with("showback") && key != "by") query += "&by=team";
+      if (name.ends_with("export")) {
+        if (key == "billing_account") query += "&format=focus";
+        if (key == "format") query = "format=focus";
+        EXPECT_FALSE(stream(name, query).empty());
+        ++checked;
+        continue;
+      }
       ask(name, query);
       ++checked;
     }
@@ -255,6 +312,15 @@ TEST_F(Replies, QuestionsThatMakeNoSenseAre400) {
                              {"/api/v1/usage/history", "metric=total"},
                              {"/api/v1/usage/history", "group_by=colour"},
                              {"/api/v1/usage/history", "step=1h&step=2h"},
+                             {"/api/v1/usage/history", "step=1x"},
+                             {"/api/v1/usage/history", "top=1&limit=1"},
+                             {"/api/v1/usage/history", "step=1m&format=ndjson&metric=colour"},
+                             {"/api/v1/usage/showback", "months=3"},
+                             {"/api/v1/usage/showback", "by="},
+                             {"/api/v1/usage/echo", "window=1d&start=0"},
+                             {"/api/v1/export", "format=json"},
+                             {"/api/v1/export", "start=now&end=now-1d"},
+                             {"/api/v1/export", "billing_account=1"},
                              {"/api/v1/usage/latest", "limit=0"},
                              {"/api/v1/usage/latest", "limit=1x"},
                              {"/api/v1/usage/latest", "limit=100001"},
@@ -269,7 +335,7 @@ TEST_F(Replies, QuestionsThatMakeNoSenseAre400) {
     std::string parameter;
     Query query(bad.query);
     const Response response = answer(*find_route(bad.path, parameter),
-                                     {readers_, counters_, query, kNow, parameter, false, ""});
+                                     {readers_, counters_, query, kNow, parameter, "", "", ""});
     EXPECT_EQ(response.status, 400) << bad.path << "?" << bad.query << "\n" << response.body;
   }
 }

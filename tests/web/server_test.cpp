@@ -1,10 +1,17 @@
 #include "web/server.h"
 
+#include <Poco/InflatingStream.h>
+#include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/StreamSocket.h>
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <atomic>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
 #include <thread>
 
 #include "store/store.h"
@@ -39,7 +46,8 @@ class ServerTest : public ::testing::Test {
     options.max_requests = max_requests;
     options.allowed_hosts = {"usage.example.com"};
     server_ = std::make_unique<Server>(
-        options, ServerWorld{[] { return kNow; }, [this] { return not_ready_; }}, counters_);
+        options, ServerWorld{[this] { return now_.load(); }, [this] { return not_ready_; }},
+        counters_);
     port_ = server_->port();
   }
 
@@ -47,6 +55,7 @@ class ServerTest : public ::testing::Test {
   store::Store store_{folder_.path("u.db")};
   Counters counters_;
   std::string not_ready_;
+  std::atomic<core::Time> now_{kNow};
   std::unique_ptr<Server> server_;
   int port_ = 0;
 };
@@ -55,11 +64,17 @@ TEST_F(ServerTest, AnswersEveryRoute) {
   for (const Route& route : routes()) {
     std::string path(route.path);
     if (path.ends_with("{id}")) continue;
+    if (path.ends_with("showback")) path += "?by=team";
     const std::string reply = get(port_, path, true);
     EXPECT_EQ(status_of(reply), 200) << path << "\n" << reply.substr(0, 300);
     EXPECT_THAT(reply, HasSubstr("X-Content-Type-Options: nosniff"));
     EXPECT_THAT(reply, HasSubstr("Content-Security-Policy: default-src 'none'"));
-    EXPECT_THAT(reply, HasSubstr("Cache-Control: no-store"));
+    const bool has_etag = reply.find("\r\nETag: W/\"") != std::string::npos;
+    EXPECT_THAT(reply, HasSubstr(has_etag ? "Cache-Control: private, no-cache"
+                                          : "Cache-Control: no-store"));
+    const bool kept = path == "/metrics" || path.find("health") != std::string::npos ||
+                      path == "/-/ready" || path == "/api/v1/export";
+    EXPECT_NE(has_etag, kept) << path;
   }
   EXPECT_EQ(status_of(get(port_, "/api/v1/alerts/1", true)), 404);
   EXPECT_EQ(status_of(get(port_, "/nothing", true)), 404);
@@ -82,6 +97,174 @@ TEST_F(ServerTest, CsvByParameterAndByHeader) {
     EXPECT_THAT(reply, HasSubstr("Content-Type: text/csv"));
     EXPECT_THAT(reply, HasSubstr("account_id,region,usage_type"));
     EXPECT_THAT(reply, HasSubstr("111111111111,eu-west-1,EC2_INSTANCE_HOURS"));
+  }
+}
+
+std::string header(const std::string& reply, const std::string& name) {
+  const std::size_t at = reply.find("\r\n" + name + ": ");
+  if (at == std::string::npos) return "";
+  const std::size_t begin = at + name.size() + 4;
+  return reply.substr(begin, reply.find("\r\n", begin) - begin);
+}
+
+std::string body_of(const std::string& reply) { return reply.substr(reply.find("\r\n\r\n") + 4); }
+
+std::string unzip(const std::string& packed) {
+  std::istringstream in(packed);
+  Poco::InflatingInputStream stream(in, Poco::InflatingStreamBuf::STREAM_GZIP);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// The chunks of a chunked body put together; nullopt if the last one is missing.
+std::optional<std::string> unchunk(const std::string& body) {
+  std::string text;
+  std::size_t at = 0;
+  while (true) {
+    const std::size_t end = body.find("\r\n", at);
+    if (end == std::string::npos) return std::nullopt;
+    const std::size_t size = std::stoul(body.substr(at, end - at), nullptr, 16);
+    if (size == 0) return text;
+    text += body.substr(end + 2, size);
+    at = end + 2 + size + 2;
+    if (at > body.size()) return std::nullopt;
+  }
+}
+
+TEST_F(ServerTest, WhatTheClientHasIsNotSentAgain) {
+  const std::string path = "/api/v1/usage/latest";
+  const std::string first = get(port_, path, true);
+  const std::string etag = header(first, "ETag");
+  ASSERT_TRUE(etag.starts_with("W/\"")) << first;
+  for (const std::string& match : {etag, "\"x\", " + etag, etag.substr(2), std::string("*")}) {
+    const std::string again = get(port_, path, true, "If-None-Match: " + match + "\r\n");
+    EXPECT_EQ(status_of(again), 304) << match;
+    EXPECT_EQ(body_of(again), "");
+    EXPECT_EQ(header(again, "ETag"), etag);
+  }
+  EXPECT_EQ(status_of(get(port_, path, true, "If-None-Match: \"x\"\r\n")), 200);
+  // Another format is another answer, and so is another minute's: but its age alone is not.
+  EXPECT_EQ(status_of(get(port_, path + "?format=csv", true, "If-None-Match: " + etag + "\r\n")),
+            200);
+  now_ = kNow + core::kMinute;
+  EXPECT_EQ(status_of(get(port_, path, true, "If-None-Match: " + etag + "\r\n")), 304);
+  const auto id = store_.begin_poll("t", "eu-west-1", now_.load(), core::kHour, now_.load());
+  store_.finish_poll(id, {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 2, 4)}, {}},
+                     {now_.load(), core::Outcome::kOk, 1, 1, "", ""});
+  EXPECT_EQ(status_of(get(port_, path, true, "If-None-Match: " + etag + "\r\n")), 200);
+}
+
+TEST_F(ServerTest, PacksForThoseWhoAccept) {
+  const std::string plain = get(port_, "/openapi.yaml", true);
+  EXPECT_EQ(header(plain, "Content-Encoding"), "");
+  for (const char* accept : {"gzip", "br, gzip;q=0.5", "*"}) {
+    const std::string packed =
+        get(port_, "/openapi.yaml", true, fmt::format("Accept-Encoding: {}\r\n", accept));
+    EXPECT_EQ(header(packed, "Content-Encoding"), "gzip") << accept;
+    EXPECT_EQ(header(packed, "Content-Length"), std::to_string(body_of(packed).size()));
+    EXPECT_EQ(unzip(body_of(packed)), body_of(plain));
+    EXPECT_LT(body_of(packed).size(), body_of(plain).size() / 3);
+  }
+  for (const char* accept : {"gzip;q=0", "br", "identity", "gzip; q=0.0"}) {
+    EXPECT_EQ(
+        header(get(port_, "/openapi.yaml", true, fmt::format("Accept-Encoding: {}\r\n", accept)),
+               "Content-Encoding"),
+        "")
+        << accept;
+  }
+  // What is short is not worth it.
+  EXPECT_EQ(header(get(port_, "/-/healthy", true, "Accept-Encoding: gzip\r\n"), "Content-Encoding"),
+            "");
+}
+
+TEST_F(ServerTest, StreamsInChunksAndPacked) {
+  const std::string plain = get(port_, "/api/v1/export", true);
+  EXPECT_EQ(header(plain, "Transfer-Encoding"), "chunked");
+  const auto text = unchunk(body_of(plain));
+  ASSERT_TRUE(text);
+  EXPECT_THAT(*text, HasSubstr("111111111111"));
+  const std::string packed = get(port_, "/api/v1/export", true, "Accept-Encoding: gzip\r\n");
+  EXPECT_EQ(header(packed, "Content-Encoding"), "gzip");
+  EXPECT_EQ(unzip(unchunk(body_of(packed)).value_or("")), *text);
+  // HTTP/1.0 knows no chunks: the connection's end is the body's.
+  const std::string old = raw_http(port_, "GET /api/v1/export HTTP/1.0\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(header(old, "Transfer-Encoding"), "");
+  EXPECT_EQ(body_of(old), *text);
+  const std::string head = raw_http(
+      port_, "HEAD /api/v1/export HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(status_of(head), 200);
+  EXPECT_EQ(body_of(head), "");
+  const std::string history =
+      get(port_, "/api/v1/usage/history?format=ndjson&group_by=account&step=raw", true);
+  EXPECT_EQ(*unchunk(body_of(history)),
+            "{\"time\":\"2026-03-01T12:00:00Z\",\"account_id\":\"111111111111\",\"currency\":"
+            "\"USD\",\"value\":3}\n");
+  EXPECT_EQ(*unchunk(body_of(get(port_, "/api/v1/usage/history?start=now-9d&end=now-8d", true,
+                                 "Accept: text/csv\r\n"))),
+            "time,currency,value\r\n");
+  // What is wrong is said before anything is sent.
+  const std::string bad = get(port_, "/api/v1/usage/history?format=csv&start=0&step=1m", true);
+  EXPECT_EQ(status_of(bad), 400);
+  EXPECT_THAT(bad, HasSubstr("11000 steps"));
+}
+
+TEST_F(ServerTest, AStreamThatFailsHasNoEnd) {
+  for (int hour = 1; hour < 40; ++hour) {
+    const core::Time t = kNow - hour * core::kHour;
+    std::vector<core::UsageTotal> totals;
+    for (int i = 0; i < 3000; ++i) {
+      totals.push_back(
+          support::usage(std::to_string(100000000000 + i), "EC2_INSTANCE_HOURS", 2.5, 3.25));
+    }
+    const auto id = store_.begin_poll("t", "eu-west-1", t, core::kHour, t);
+    store_.finish_poll(id, {std::move(totals), {}}, {t, core::Outcome::kOk, 1, 1, "", ""});
+  }
+  Poco::Net::StreamSocket socket(
+      Poco::Net::SocketAddress("127.0.0.1", static_cast<Poco::UInt16>(port_)));
+  const std::string request =
+      "GET /api/v1/export HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  socket.sendBytes(request.data(), static_cast<int>(request.size()));
+  std::string reply(1000, '\0');
+  reply.resize(static_cast<std::size_t>(socket.receiveBytes(reply.data(), 1000)));
+  EXPECT_EQ(status_of(reply), 200);
+  // The client reads no further, so the server waits in the middle; then the rest is gone.
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  {
+    SQLite::Database db(store_.path(), SQLite::OPEN_READWRITE);
+    db.exec("ALTER TABLE sample RENAME TO elsewhere");
+  }
+  std::string piece(65536, '\0');
+  for (int n = 0; (n = socket.receiveBytes(piece.data(), 65536)) > 0;) {
+    reply.append(piece, 0, static_cast<std::size_t>(n));
+  }
+  EXPECT_GT(reply.size(), 100000U);
+  EXPECT_EQ(unchunk(body_of(reply)), std::nullopt);
+  EXPECT_EQ(status_of(get(port_, "/-/healthy", true)), 200);
+}
+
+TEST_F(ServerTest, TheNextPageIsInALink) {
+  const auto id = store_.begin_poll("t", "eu-west-1", kNow, core::kHour, kNow);
+  store_.finish_poll(id,
+                     {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 2, 3),
+                       support::usage("222222222222", "EC2_INSTANCE_HOURS", 2, 3)},
+                      {}},
+                     {kNow, core::Outcome::kOk, 1, 1, "", ""});
+  for (const std::string path : {"/api/v1/usage/latest?limit=1&format=csv",
+                                 "/api/v1/usage/history?group_by=account&limit=1"}) {
+    std::string next = path;
+    std::string all;
+    int pages = 0;
+    while (!next.empty() && ++pages < 5) {
+      const std::string reply = get(port_, next, true);
+      ASSERT_EQ(status_of(reply), 200) << next;
+      all += body_of(reply);
+      const std::string link = header(reply, "Link");
+      if (link.empty()) break;
+      EXPECT_TRUE(link.ends_with(">; rel=\"next\"")) << link;
+      next = link.substr(1, link.find('>') - 1);
+    }
+    EXPECT_EQ(pages, 2) << path;
+    EXPECT_THAT(all, HasSubstr("111111111111"));
+    EXPECT_THAT(all, HasSubstr("222222222222"));
   }
 }
 

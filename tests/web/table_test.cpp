@@ -20,11 +20,9 @@ TEST(Csv, EachPointOfAHistoryIsARow) {
             "1970-01-01T00:01:00Z,r,USD,\r\n");
 }
 
-TEST(Columns, AlignNumbersToTheRight) {
-  const Json data = Json::array({{{"name", "a"}, {"n", 5}}, {{"name", "bcd"}, {"n", nullptr}}});
-  const std::string text = to_columns(to_table(data));
-  EXPECT_NE(text.find("a     5\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("bcd   -\n"), std::string::npos) << text;
+TEST(Ndjson, IsAnObjectALine) {
+  const Json data = Json::array({{{"a", "=1"}, {"b", nullptr}}, {{"a", "x"}, {"b", 2.5}}});
+  EXPECT_EQ(to_ndjson(to_table(data)), "{\"a\":\"=1\",\"b\":null}\n{\"a\":\"x\",\"b\":2.5}\n");
 }
 
 }  // namespace

@@ -1,5 +1,3 @@
-#include "core/records.h"
-
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -8,11 +6,11 @@
 #include <memory>
 
 #include "core/error.h"
+#include "core/records.h"
 #include "daemon/commands.h"
-#include "store/reader.h"
 #include "store/store.h"
 
-// Snapshots to and from files: import, export.
+// Snapshots from files: import.
 namespace usaged::daemon {
 namespace {
 
@@ -24,10 +22,7 @@ constexpr std::int64_t kMostShown = 20;
 struct Given {
   std::string file;
   std::string database;
-  std::string start;
-  std::string end;
   bool skip_bad = false;
-  bool ndjson = false;
 };
 
 int import_file(const Globals& globals, const Given& given) {
@@ -60,23 +55,9 @@ int import_file(const Globals& globals, const Given& given) {
   return 0;
 }
 
-void export_records(const Globals& globals, const Given& given) {
-  store::Reader reader(database_of(globals, given.database));
-  const core::Time now = app::SystemClock().now();
-  const core::Time start = core::parse_time(given.start.empty() ? "0" : given.start, now);
-  const core::Time end = given.end.empty() ? core::Time::max() : core::parse_time(given.end, now);
-  if (!given.ndjson) fmt::print("{}", core::record_header());
-  reader.each_record(start, end, [&](const core::Record& record) {
-    const std::string line = given.ndjson ? core::record_ndjson(record) : core::record_csv(record);
-    if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size()) {
-      throw Error(ErrorCode::kUnavailable, "standard output can't be written");
-    }
-  });
-}
-
 }  // namespace
 
-void add_records(CLI::App& app, const Globals& globals, int& exit_code) {
+void add_import(CLI::App& app, const Globals& globals, int& exit_code) {
   const auto given = std::make_shared<Given>();
   CLI::App* import_command = app.add_subcommand(
       "import", "Add history from a CSV or NDJSON file; not while the daemon runs");
@@ -86,19 +67,6 @@ void add_records(CLI::App& app, const Globals& globals, int& exit_code) {
   import_command->add_option("--database", given->database,
                              "Database file, instead of the configuration's");
   import_command->callback([&, given] { exit_code = import_file(globals, *given); });
-
-  CLI::App* export_command = app.add_subcommand(
-      "export", "Print every stored number as CSV, for `import` or a spreadsheet");
-  export_command->add_option("--start", given->start,
-                             "RFC 3339, Unix seconds, or like now-30d; the beginning by default");
-  export_command->add_option("--end", given->end, "The same; the end by default");
-  export_command->add_flag("--ndjson", given->ndjson, "A JSON object a line instead");
-  export_command->add_option("--database", given->database,
-                             "Database file, instead of the configuration's");
-  export_command->callback([&, given] {
-    export_records(globals, *given);
-    exit_code = 0;
-  });
 }
 
 }  // namespace usaged::daemon

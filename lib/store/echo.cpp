@@ -1,0 +1,104 @@
+#include "store/echo.h"
+
+#include <algorithm>
+#include <map>
+
+#include "store/selection.h"
+
+namespace usaged::store {
+namespace {
+
+using core::Time;
+
+constexpr std::int64_t kWindow = 30;
+constexpr std::size_t kLeastKnown = 7;  // days that make a median
+
+using GroupDays = std::map<std::int64_t, GroupDay>;
+
+std::optional<double> usual_day(const GroupDays& days) {
+  std::vector<double> known;
+  for (const auto& [day, usage] : days) {
+    if (usage.estimate) known.push_back(*usage.estimate);
+  }
+  if (known.size() < kLeastKnown) return std::nullopt;
+  const auto middle = known.begin() + static_cast<std::ptrdiff_t>(known.size() / 2);
+  std::ranges::nth_element(known, middle);
+  return *middle;
+}
+
+// The usage of (from, to], each day even in itself.
+core::Part usage_between(const GroupDays& days, Time from, Time to) {
+  core::Part sum;
+  const std::int64_t a = core::unix_seconds(from);
+  const std::int64_t b = core::unix_seconds(to);
+  for (std::int64_t day = a / 86400; day * 86400 < b; ++day) {
+    const std::int64_t begin = std::max(a, day * 86400);
+    const std::int64_t end = std::min(b, (day + 1) * 86400);
+    const double share = static_cast<double>(end - begin) / 86400;
+    const auto found = days.find(day);
+    if (found == days.end()) {
+      sum.high.reset();
+      sum.estimate.reset();
+      continue;
+    }
+    const GroupDay& usage = found->second;
+    sum.low += share * usage.low;
+    if (!usage.high) sum.high.reset();
+    if (sum.high) *sum.high += share * *usage.high;
+    if (!usage.estimate) sum.estimate.reset();
+    if (sum.estimate) *sum.estimate += share * *usage.estimate;
+  }
+  return sum;
+}
+
+}  // namespace
+
+EchoAnswer echo(Reader& reader, const Question& question, Time start, Time end, Time now) {
+  const DeltaAnswer deltas = History(reader).deltas(question, start, end, now);
+  std::map<std::pair<core::Labels, std::string>, const DeltaRow*> changes;
+  for (const DeltaRow& row : deltas.rows) changes[{row.group.labels, row.group.currency}] = &row;
+
+  Days source(reader, question);
+  const std::vector<Group>& groups = source.selection().groups();
+  std::vector<GroupDays> days(groups.size());
+  const std::int64_t today = core::unix_seconds(now) / 86400;
+  source.each({core::unix_seconds(deltas.start) / 86400 - kWindow - 1, today - 1},
+              [&](std::size_t group, std::int64_t day, const GroupDay& usage) {
+                days[group][day].add(usage);
+              });
+
+  EchoAnswer answer;
+  answer.start = deltas.start;
+  answer.end = deltas.end;
+  answer.completeness = deltas.completeness;
+  answer.next_page = source.selection().next_page();
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const auto found = changes.find({groups[i].labels, groups[i].currency});
+    if (found == changes.end() && days[i].empty()) continue;
+    EchoRow& row = answer.rows.emplace_back();
+    row.group = groups[i];
+    const auto usual = usual_day(days[i]);
+    if (found != changes.end()) {
+      row.delta = found->second->delta;
+      if (row.delta.before && row.delta.after) {
+        const core::Seconds window = kWindow * core::kDay;
+        const core::Part left = usage_between(days[i], answer.start - window, answer.end - window);
+        row.echo = core::explain(*row.delta.before, *row.delta.after, answer.end - answer.start,
+                                 left, usual);
+      }
+    }
+    const std::int64_t first = core::unix_seconds(answer.end) / 86400;
+    for (std::int64_t on = first; on < first + kWindow; ++on) {
+      Leaving& leaving = row.leaving.emplace_back();
+      leaving.on = on;
+      const auto day = days[i].find(on - kWindow);
+      if (day == days[i].end()) continue;
+      leaving.usage = day->second;
+      const auto& estimate = day->second.estimate;
+      if (estimate && usual) leaving.above_usual = *estimate - *usual;
+    }
+  }
+  return answer;
+}
+
+}  // namespace usaged::store

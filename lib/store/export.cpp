@@ -1,0 +1,126 @@
+#include "store/export.h"
+
+#include <algorithm>
+#include <map>
+
+#include "store/days.h"
+#include "store/rows.h"
+#include "store/selection.h"
+
+namespace usaged::store {
+namespace {
+
+// By account; the configuration's before that of Organizations.
+std::map<std::string, std::string> account_names(Reader& reader) {
+  return guarded("read accounts", reader.path(), [&] {
+    std::map<std::string, std::string> names;
+    for (const char* sql : {"SELECT id, name FROM organization_account WHERE name <> ''",
+                            "SELECT id, name FROM account WHERE name <> ''"}) {
+      SQLite::Statement query(reader.db(), sql);
+      while (query.executeStep()) names[query.getColumn(0)] = query.getColumn(1).getString();
+    }
+    return names;
+  });
+}
+
+}  // namespace
+
+void each_record(Reader& reader, const Filter& filter, core::Time start, core::Time end,
+                 const std::function<void(const core::Record&)>& use) {
+  const Selection selection(reader, {filter, {}, core::Metric::kCost});
+  guarded("export", reader.path(), [&] {
+    struct Poll {
+      std::int64_t id;
+      core::Record record;
+    };
+    std::vector<Poll> polls;
+    SQLite::Statement query(
+        reader.db(),
+        "SELECT id, target, region, started, interval FROM poll WHERE outcome = "
+        "'ok' AND started BETWEEN ? AND ? ORDER BY started, id");
+    query.bind(1, static_cast<std::int64_t>(core::unix_seconds(start)));
+    query.bind(2, static_cast<std::int64_t>(core::unix_seconds(end)));
+    while (query.executeStep()) {
+      Poll poll{query.getColumn(0).getInt64(), {}};
+      poll.record.target = query.getColumn(1).getString();
+      poll.record.region = query.getColumn(2).getString();
+      if (!matches(filter.targets, poll.record.target) ||
+          !matches(filter.regions, poll.record.region)) {
+        continue;
+      }
+      poll.record.taken_at = core::from_unix(query.getColumn(3).getInt64());
+      poll.record.interval = core::Seconds{query.getColumn(4).getInt64()};
+      polls.push_back(std::move(poll));
+    }
+    SQLite::Statement samples(reader.db(),
+                              "SELECT s.account, s.type, s.provider, s.currency, v.total, v.cost, "
+                              "s.id FROM sample v JOIN series s ON s.id = v.series_id WHERE "
+                              "v.poll_id = ? AND v.gone = 0 ORDER BY s.account, s.type, "
+                              "s.provider, s.currency");
+    for (Poll& poll : polls) {
+      std::vector<core::UsageTotal> totals;
+      samples.bind(1, poll.id);
+      while (samples.executeStep()) {
+        if (!selection.has(samples.getColumn(6).getInt64())) continue;
+        totals.push_back({samples.getColumn(0).getString(), samples.getColumn(1).getString(),
+                          samples.getColumn(2).getString(), samples.getColumn(3).getString(),
+                          optional_double(samples.getColumn(4)),
+                          optional_double(samples.getColumn(5))});
+      }
+      samples.reset();  // nothing is open while the caller writes
+      for (core::UsageTotal& total : totals) {
+        poll.record.usage = std::move(total);
+        use(poll.record);
+      }
+    }
+  });
+}
+
+std::int64_t each_charge(Reader& reader, const Filter& filter, core::Time start, core::Time end,
+                         core::Time now, const std::function<void(const core::Charge&)>& use) {
+  const std::int64_t first = core::unix_seconds(start) / 86400;
+  const std::int64_t last =
+      std::min(core::unix_seconds(end) / 86400, core::unix_seconds(now) / 86400 - 1);
+  const auto tags = load_tags(reader);
+  const auto names = account_names(reader);
+  const auto find = [](const auto& map, const std::string& account) {
+    const auto found = map.find(account);
+    return found == map.end() ? typename std::decay_t<decltype(map)>::mapped_type{} : found->second;
+  };
+  const Selection selection(reader, {filter, {}, core::Metric::kCost});
+  Rebuilder rebuilder(reader);
+  std::int64_t unknown = 0;
+  for (const SeriesRow& row : selection.series()) {
+    core::Charge charge;
+    charge.account = row.account;
+    charge.account_name = find(names, row.account);
+    charge.tags = find(tags, row.account);
+    charge.region = row.region;
+    charge.usage_type = row.type;
+    charge.provider = row.provider;
+    charge.currency = row.currency;
+    std::map<std::int64_t, std::optional<double>> usage;
+    for (const core::Day& day : rebuilder.days(row, core::Metric::kTotal)) {
+      usage[day.day] = day.estimate;
+    }
+    for (const core::Day& day : rebuilder.days(row, core::Metric::kCost)) {
+      if (day.day < first || day.day > last) continue;
+      if (!day.estimate) {
+        ++unknown;
+        continue;
+      }
+      const GroupDay cost = group_day(day);
+      charge.day = day.day;
+      charge.tag = std::string(core::day_tag_name(day.tag));
+      charge.cost = *day.estimate;
+      charge.cost_low = cost.low;
+      charge.cost_high = cost.high;
+      const auto found = usage.find(day.day);
+      charge.usage = found == usage.end() ? std::nullopt : found->second;
+      use(charge);
+    }
+  }
+  return unknown;
+}
+
+}  // namespace usaged::store
