@@ -173,7 +173,9 @@ void print_lines(const Json& data) {
 
 // Changes, and below them what will leave the window.
 void print_echo(const Json& data) {
-  print_table("", data);
+  Json changes = data;
+  for (Json& change : changes) change.erase("leaving");
+  print_table("", changes);
   if (data.size() == 1) print_table("\nWill leave the window\n", data[0]["leaving"]);
 }
 

@@ -18,7 +18,7 @@ TEST(Columns, NumbersHaveSeparatorsAndTheDecimalsThatTheirColumnNeeds) {
   EXPECT_EQ(to_columns(to_table(data)),
             "     id          n         x       y\n"
             "1234567  1,234,567  1,234.50  0.1235\n"
-            "      1     -1,234     -0.00  0.1000\n");
+            "      1     -1,234      0.00  0.1000\n");
   EXPECT_EQ(format_number(999.994, 1000), "999.99");
   EXPECT_EQ(format_number(-1000000, 1e6), "-1,000,000.00");
   EXPECT_EQ(format_number(0.000012, 0.01), "0.000012");
