@@ -52,7 +52,8 @@ std::string format_number(double value, double largest) {
   const int decimals = largest >= 10 ? 2 : largest >= 0.1 ? 4 : 6;
   std::string text = fmt::format("{:.{}f}", value, decimals);
   // Nothing is left of it but its sign.
-  if (text.find_first_of("123456789") == std::string::npos && text.starts_with('-')) text.erase(0, 1);
+  if (text.find_first_of("123456789") == std::string::npos && text.starts_with('-'))
+    text.erase(0, 1);
   return with_separators(std::move(text));
 }
 

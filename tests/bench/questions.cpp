@@ -1,8 +1,8 @@
 // How long each question takes on a year of history: bench_questions [DATABASE] [ACCOUNTS]
 //
 // The database (made if it is not there) has a synthetic organization in two regions, polled daily
-// for a year and hourly for the last 30 days. Each question is asked over HTTP, all in turn, so many
-// rounds.
+// for a year and hourly for the last 30 days. Each question is asked over HTTP, all in turn, so
+// many rounds.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,7 +39,8 @@ void build(const std::string& path, int accounts) {
   const std::vector<std::string> teams{"commerce", "data", "growth", "platform", ""};
   for (std::size_t i = 0; i < organization.account_ids().size(); ++i) {
     core::Account account{"account-" + std::to_string(i), {}};
-    if (const std::string& team = teams[i % teams.size()]; !team.empty()) account.tags["team"] = team;
+    if (const std::string& team = teams[i % teams.size()]; !team.empty())
+      account.tags["team"] = team;
     directory.emplace(organization.account_ids()[i], account);
   }
   store.set_accounts(directory);
@@ -66,8 +67,8 @@ void build(const std::string& path, int accounts) {
   }
   const auto began = steady_clock::now();
   store.sum_days();
-  fmt::print("stored {} rows in {:.1f} s ({:.0f} rows/s); a year of days summed in {:.1f} s\n", rows,
-             storing, static_cast<double>(rows) / storing, seconds(began));
+  fmt::print("stored {} rows in {:.1f} s ({:.0f} rows/s); a year of days summed in {:.1f} s\n",
+             rows, storing, static_cast<double>(rows) / storing, seconds(began));
 }
 
 int run(int argc, char** argv) {

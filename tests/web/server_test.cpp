@@ -14,6 +14,7 @@
 #include <sstream>
 #include <thread>
 
+#include "core/text.h"
 #include "store/store.h"
 #include "support/raw_http.h"
 #include "support/temp_folder.h"
@@ -79,6 +80,11 @@ TEST_F(ServerTest, AnswersEveryRoute) {
   EXPECT_EQ(status_of(get(port_, "/api/v1/alerts/1", true)), 404);
   EXPECT_EQ(status_of(get(port_, "/nothing", true)), 404);
   EXPECT_EQ(status_of(get(port_, "/api/v1/status/", true)), 404);
+}
+
+TEST_F(ServerTest, ServesTheDocumentThatIsChecked) {
+  EXPECT_EQ(get(port_, "/openapi.yaml"),
+            core::read_file(std::string(SOURCE_DIR) + "/lib/web/openapi.yaml"));
 }
 
 TEST_F(ServerTest, ErrorsAreProblems) {
