@@ -40,6 +40,13 @@ struct Range {
   }
 };
 
+// What the sums tell of a number, and the likeliest one.
+struct Told {
+  double low = 0;
+  double high = 0;
+  double best = 0;
+};
+
 double fraction(const DaySums& sums, Time at) {
   return static_cast<double>(unix_seconds(at) - sums.day * 86400) / 86400.0;
 }
@@ -59,7 +66,7 @@ class Segment {
     if (first->nothing_before) {
       const std::int64_t end = std::min(*first->nothing_before, first->day);
       for (std::int64_t day = from_; day < end; ++day) at(days_, day) = {0, 0};
-      if (end == first->day) at(midnights_, first->day) = Range{0, 0};
+      if (end == first->day) at(midnights_, first->day) = Told{0, 0, 0};
     }
     for (auto sums = first; sums != last; ++sums) {
       noise_ = std::max({noise_, kNoise * sums->first, kNoise * sums->last});
@@ -128,8 +135,8 @@ class Segment {
 
   // What one day by itself says of the sums at its two midnights.
   struct Line {
-    Range begin;
-    Range end;
+    Told begin;
+    Told end;
   };
   std::optional<Line> line(const DaySums& sums) const {
     const double a = fraction(sums, sums.first_at);
@@ -139,7 +146,7 @@ class Segment {
     const double slack = (options_.rounding + noise_) / (b - a);
     return Line{around(sums.first - a * slope, slack), around(sums.last + (1 - b) * slope, slack)};
   }
-  static Range around(double value, double slack) { return {value - slack, value + slack}; }
+  static Told around(double value, double slack) { return {value - slack, value + slack, value}; }
 
   void find_midnights(std::vector<DaySums>::const_iterator first,
                       std::vector<DaySums>::const_iterator last) {
@@ -165,7 +172,7 @@ class Segment {
       if (!right) continue;
       if (known < day) {
         const auto& left = at(midnights_, known);
-        const Range sum{right->low - left->high, right->high - left->low};
+        const Told sum{right->low - left->high, right->high - left->low, right->best - left->best};
         if (day - known > 1) {
           stretches_.push_back({known, day, sum});
         } else {
@@ -180,26 +187,26 @@ class Segment {
   // as much as may have come and gone between: what came is in the next day's sums, what went was
   // in the day's before, and a part of both is in these.
   void lone(std::vector<DaySums>::const_iterator sums, std::vector<DaySums>::const_iterator first,
-            std::vector<DaySums>::const_iterator last, std::optional<Range>& begin,
-            std::optional<Range>* end) const {
+            std::vector<DaySums>::const_iterator last, std::optional<Told>& begin,
+            std::optional<Told>* end) const {
     const double slack = options_.rounding + noise_;
     const bool has_next = sums + 1 != last && (sums + 1)->day == sums->day + 1;
     const bool has_before = sums != first && (sums - 1)->day == sums->day - 1;
     if (const double a = fraction(*sums, sums->first_at); !begin && a <= kNear) {
       const double came = has_next ? a * (sums + 1)->first : sums->first;
       const double went = has_before ? a * (sums - 1)->last : a / (1 - a) * sums->first;
-      begin = Range{sums->first - came - slack, sums->first + went + slack};
+      begin = Told{sums->first - came - slack, sums->first + went + slack, sums->first};
     }
     if (const double b = fraction(*sums, sums->last_at); end != nullptr && 1 - b <= kNear) {
       const double came = has_next ? (1 - b) * (sums + 1)->first : (1 - b) / b * sums->last;
       const double went = has_before ? (1 - b) * (sums - 1)->last : sums->last;
-      *end = Range{sums->last - went - slack, sums->last + came + slack};
+      *end = Told{sums->last - went - slack, sums->last + came + slack, sums->last};
     }
   }
 
   // The sum at the midnight between two days, if it changed evenly from the last one told before to
   // the first one after.
-  Range between(const DaySums& before, const DaySums& after) const {
+  Told between(const DaySums& before, const DaySums& after) const {
     const double left = 1 - fraction(before, before.last_at);
     const double right = fraction(after, after.first_at);
     const double share = left + right > 0 ? left / (left + right) : 0.5;
@@ -238,7 +245,7 @@ class Segment {
   }
 
   // The days of [first, last) add up to a sum, with what is added to both its ends.
-  bool share(std::int64_t first, std::int64_t last, const Range& sum, double more_low,
+  bool share(std::int64_t first, std::int64_t last, const Told& sum, double more_low,
              double more_high) {
     double low = 0;
     double high = 0;
@@ -296,8 +303,7 @@ class Segment {
       follow(of);
       return guess;
     }
-    const auto& window = at(midnights_, anchor);
-    const double sum = (window->low + window->high) / 2;
+    const double sum = at(midnights_, anchor)->best;
     spread(anchor - kWindow, anchor, sum, of);
     follow(of);
     for (int round = 0; round < kWeekdayRounds; ++round) {
@@ -359,13 +365,12 @@ class Segment {
     for (std::int64_t day = from_ + kWindow; day < to_; ++day) {
       if (const auto& slope = at(slopes_, day)) {
         const Range& range = at(days_, day);
-        of(day) =
-            std::clamp(of(day - kWindow) + (slope->low + slope->high) / 2, range.low, range.high);
+        of(day) = std::clamp(of(day - kWindow) + slope->best, range.low, range.high);
         continue;
       }
       const auto stretch = std::ranges::find(stretches_, day, &Stretch::first);
       if (stretch == stretches_.end()) continue;
-      double sum = (stretch->sum.low + stretch->sum.high) / 2;
+      double sum = stretch->sum.best;
       for (std::int64_t i = stretch->first; i < stretch->last; ++i) sum += of(i - kWindow);
       spread(stretch->first, stretch->last, sum, of);
       day = stretch->last - 1;
@@ -395,16 +400,16 @@ class Segment {
   struct Stretch {
     std::int64_t first;
     std::int64_t last;
-    Range sum;  // of the slopes
+    Told sum;  // of the slopes
   };
 
   const DailyOptions& options_;
   double noise_ = 0;
   std::int64_t from_;
   std::int64_t to_;
-  std::vector<Range> days_;                      // from from_ on
-  std::vector<std::optional<Range>> slopes_;     // D of each day
-  std::vector<std::optional<Range>> midnights_;  // the sum at the start of each day
+  std::vector<Range> days_;                     // from from_ on
+  std::vector<std::optional<Told>> slopes_;     // D of each day
+  std::vector<std::optional<Told>> midnights_;  // the sum at the start of each day
   std::vector<Stretch> stretches_;
 };
 

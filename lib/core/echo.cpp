@@ -4,6 +4,35 @@
 
 namespace usaged::core {
 
+Part usage_between(const std::vector<UsageDay>& days, Time from, Time to) {
+  Part sum;
+  const std::int64_t a = unix_seconds(from);
+  const std::int64_t b = unix_seconds(to);
+  const auto first = a >= 0 ? a / 86400 : (a - 86399) / 86400;
+  auto at = std::ranges::lower_bound(days, first, {}, &UsageDay::day);
+  for (std::int64_t day = first; day * 86400 < b; ++day) {
+    while (at != days.end() && at->day < day) ++at;
+    if (at == days.end() || at->day != day) {
+      sum.high.reset();
+      sum.estimate.reset();
+      continue;
+    }
+    const std::int64_t length = std::min(b, (day + 1) * 86400) - std::max(a, day * 86400);
+    const double share = static_cast<double>(length) / 86400;
+    const Part& usage = at->usage;
+    sum.low += share * usage.low;
+    if (!usage.high) sum.high.reset();
+    if (sum.high) *sum.high += share * *usage.high;
+    if (!usage.estimate) sum.estimate.reset();
+    if (sum.estimate) *sum.estimate += share * *usage.estimate;
+  }
+  return sum;
+}
+
+double bend(double sum, double at_begin, double at_end, double fraction_of_day) {
+  return sum - at_begin - fraction_of_day * (at_end - at_begin);
+}
+
 Echo explain(double before, double after, Seconds window, Part left,
              std::optional<double> usual_a_day) {
   const double change = after - before;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kMostMonths = 120;
 constexpr Seconds kWeek = 7 * kDay;
-constexpr std::int64_t kFirstMonday = 4 * 86400;  // 1970-01-05
+constexpr std::int64_t kFirstMonday = std::int64_t{4} * 86400;  // 1970-01-05
 
 Error too_many(std::size_t most) {
   return {ErrorCode::kInvalid,

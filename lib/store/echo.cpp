@@ -26,29 +26,12 @@ std::optional<double> usual_day(const GroupDays& days) {
   return *middle;
 }
 
-// The usage of (from, to], each day even in itself.
-core::Part usage_between(const GroupDays& days, Time from, Time to) {
-  core::Part sum;
-  const std::int64_t a = core::unix_seconds(from);
-  const std::int64_t b = core::unix_seconds(to);
-  for (std::int64_t day = a / 86400; day * 86400 < b; ++day) {
-    const std::int64_t begin = std::max(a, day * 86400);
-    const std::int64_t end = std::min(b, (day + 1) * 86400);
-    const double share = static_cast<double>(end - begin) / 86400;
-    const auto found = days.find(day);
-    if (found == days.end()) {
-      sum.high.reset();
-      sum.estimate.reset();
-      continue;
-    }
-    const GroupDay& usage = found->second;
-    sum.low += share * usage.low;
-    if (!usage.high) sum.high.reset();
-    if (sum.high) *sum.high += share * *usage.high;
-    if (!usage.estimate) sum.estimate.reset();
-    if (sum.estimate) *sum.estimate += share * *usage.estimate;
+std::vector<core::UsageDay> usage_days(const GroupDays& days) {
+  std::vector<core::UsageDay> result;
+  for (const auto& [day, usage] : days) {
+    result.push_back({day, {usage.low, usage.high, usage.estimate}});
   }
-  return sum;
+  return result;
 }
 
 }  // namespace
@@ -82,7 +65,8 @@ EchoAnswer echo(Reader& reader, const Question& question, Time start, Time end, 
       row.delta = found->second->delta;
       if (row.delta.before && row.delta.after) {
         const core::Seconds window = kWindow * core::kDay;
-        const core::Part left = usage_between(days[i], answer.start - window, answer.end - window);
+        const core::Part left = core::usage_between(usage_days(days[i]), answer.start - window,
+                                                    answer.end - window);
         row.echo = core::explain(*row.delta.before, *row.delta.after, answer.end - answer.start,
                                  left, usual);
       }
