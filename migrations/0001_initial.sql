@@ -272,7 +272,9 @@ CREATE TABLE alert (
   starts_at     INTEGER,
   ends_at       INTEGER,
   before        REAL,
-  after         REAL
+  after         REAL,
+  score         REAL,  -- of a spike: deviations above the usual
+  details       TEXT   -- why it was raised, as JSON
 ) STRICT;
 -- One group has one open alert at most.
 CREATE UNIQUE INDEX alert_open ON alert (fingerprint) WHERE state <> 'resolved';

@@ -26,6 +26,7 @@ std::string_view verdict_name(Verdict verdict) {
 }
 
 Verdict judge(const Rule& rule, const Measurement& measurement) {
+  if (measurement.judged) return *measurement.judged;
   const Delta d = delta(measurement.before, measurement.after);
   if (!d.change) return Verdict::kUnknown;
   // From nothing, any increase is more than any percentage.
@@ -81,6 +82,10 @@ AlertStep advance(const Rule& rule, const std::optional<Alert>& open,
   Alert alert = open.value_or(Alert{});
   alert.before = measurement.before.presence == Presence::kAbsent ? 0.0 : measurement.before.value;
   alert.after = measurement.after.presence == Presence::kAbsent ? 0.0 : measurement.after.value;
+  if (measurement.score && *measurement.score > alert.score.value_or(-1)) {
+    alert.score = measurement.score;
+    if (!measurement.details.empty()) alert.details = measurement.details;
+  }
   if (!open) {
     alert.polls = 1;
     alert.pending_since = measurement.newest;

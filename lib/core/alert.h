@@ -13,20 +13,24 @@ namespace usaged::core {
 
 using Labels = std::map<std::string, std::string>;
 
-// What a rule sees of one group: its value now and one window ago.
-struct Measurement {
-  Time oldest;  // of the polls that the value is made of
-  Time newest;
-  ValueAt before;
-  ValueAt after;
-};
-
 // What a rule says of a measurement, and why.
 enum class Verdict {
   kUnknown,    // a value is missing: nothing changes
   kCalm,       // below the recovery threshold, in percent or in amount
   kElevated,   // between the recovery threshold and the firing one
   kIncreased,  // over both thresholds
+};
+
+// What a rule sees of one group: its value now and one window ago.
+struct Measurement {
+  Time oldest;  // of the polls that the value is made of
+  Time newest;
+  ValueAt before;  // of a spike: what is usual
+  ValueAt after;
+  // Of rules that judge by more than these: what they say, how far it is off, and why (JSON).
+  std::optional<Verdict> judged{};
+  std::optional<double> score{};
+  std::string details{};
 };
 
 std::string_view verdict_name(Verdict verdict);
@@ -54,6 +58,8 @@ struct Alert {
   std::optional<Time> ends_at;    // when it resolved
   std::optional<double> before;   // as last measured
   std::optional<double> after;
+  std::optional<double> score;  // of a spike: deviations above the usual, at its worst
+  std::string details;          // why, as JSON; likewise
 };
 
 // What becomes of an alert, and why: for the log, the store and the receivers.

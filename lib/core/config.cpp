@@ -132,6 +132,18 @@ std::string resolve(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
+// A rule for spikes, with its defaults.
+Rule spike_rule(const std::string& name) {
+  Rule rule;
+  rule.name = name;
+  rule.kind = RuleKind::kSpike;
+  rule.increase_percent = 50;
+  rule.increase_amount = 5;
+  rule.for_polls = 1;
+  rule.recovery = 0.5;
+  return rule;
+}
+
 class Reader {
  public:
   Reader(const std::string& name, const std::string& text, std::string folder)
@@ -394,6 +406,12 @@ class Reader {
       }
       return parse_name(text);
     });
+    map.read("kind", rule.kind, [](const std::string& text) {
+      return one_of(text, {"increase", "spike"}) == "spike" ? RuleKind::kSpike
+                                                            : RuleKind::kIncrease;
+    });
+    const bool spike = rule.kind == RuleKind::kSpike;
+    if (spike) rule = spike_rule(rule.name);
     map.read("severity", rule.severity, [](const std::string& text) {
       return one_of(text, {"critical", "error", "warning", "info"});
     });
@@ -403,6 +421,9 @@ class Reader {
     read_list(map, "group_by", rule.group_by, parse_dimension);
     map.read("window", rule.window,
              [](const std::string& text) { return duration_within(text, kMinute, 90 * kDay); });
+    if (spike && rule.window != kDay) map.fail("window", "is always 1d for a spike");
+    map.read("deviations", rule.deviations, 1, 1000);
+    if (!spike && map.has("deviations")) map.fail("deviations", "means nothing but for a spike");
     map.read("increase_percent", rule.increase_percent, 0, 1e6);
     map.read("increase_amount", rule.increase_amount, 0, 1e12);
     map.read("for", rule.for_polls, 1, 1000);
@@ -459,11 +480,11 @@ std::string Identity::role_arn_for(const std::string& account) const {
   return arn;
 }
 
-std::vector<Rule> Config::default_rules() {
-  Rule rule;
-  rule.name = "cost-increase";
-  return {rule};
+std::string_view rule_kind_name(RuleKind kind) {
+  return kind == RuleKind::kSpike ? "spike" : "increase";
 }
+
+std::vector<Rule> Config::default_rules() { return {spike_rule("cost-spike")}; }
 
 Seconds interval_of(const Config& config, const Target& target) {
   return target.interval.value_or(config.collection.interval);

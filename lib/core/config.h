@@ -55,16 +55,26 @@ struct Target {
   bool operator==(const Target&) const = default;
 };
 
-// An alert when a value rises over `window` by more than `increase_percent` and `increase_amount`
-// at once, in one group.
+// How a rule judges.
+enum class RuleKind {
+  kSpike,     // what was used in the last day is far above what is usual (core/spike.h)
+  kIncrease,  // the sum rises over `window` by so much
+};
+
+std::string_view rule_kind_name(RuleKind kind);  // "spike", "increase"
+
+// An alert, in one group, when what was used in a day is above the usual (a spike), or a value
+// rises over `window` (an increase), by `increase_percent` and `increase_amount` at once.
 struct Rule {
   std::string name;
+  RuleKind kind = RuleKind::kIncrease;
   std::string severity = "warning";
   Metric metric = Metric::kCost;
   std::vector<std::string> group_by{"account"};
   Seconds window = kDay;
   double increase_percent = 20;
   double increase_amount = 10;  // in the currency of the cost, or the unit of the total
+  double deviations = 5;        // of a spike: also so many times what days usually are off
   int for_polls = 2;            // this many polls in a row must say so before it fires
   // Resolved once the increase is below this share of the threshold.
   double recovery = 0.8;

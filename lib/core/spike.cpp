@@ -102,11 +102,11 @@ double Baseline::expected(Time from, Time to) const {
   return sum;
 }
 
-std::optional<Baseline> make_baseline(const std::vector<UsageDay>& history) {
+std::optional<Baseline> make_baseline(const std::vector<UsageDay>& history, double nothing) {
   std::vector<Known> days;
   bool begun = false;
   for (const UsageDay& day : history) {
-    if (!day.usage.estimate || (!begun && *day.usage.estimate <= 0)) continue;
+    if (!day.usage.estimate || (!begun && *day.usage.estimate <= nothing)) continue;
     // The first day is a part of one.
     if (std::exchange(begun, true)) days.push_back({day.day, *day.usage.estimate, day.usage.low});
   }

@@ -43,9 +43,10 @@ struct Baseline {
 };
 
 // The baseline for the day after the last of `history` (in order of days; those without an estimate
-// are left out, and so are the days until the first with usage, and that one, which is a part of a
-// day). nullopt if fewer than 4 days are known.
-std::optional<Baseline> make_baseline(const std::vector<UsageDay>& history);
+// are left out, and so are the days until the first with more than `nothing`, and that one, which
+// is a part of a day: a trial that cost nothing is no usual). nullopt if fewer than 4 days are
+// known.
+std::optional<Baseline> make_baseline(const std::vector<UsageDay>& history, double nothing = 0);
 
 // What was used in (from, to], for days that are over: usage_between(), put right by the bends
 // (core::bend()) of the days in which it begins and ends. A bend mistakes what left the window that

@@ -37,9 +37,31 @@ core::Labels annotations_of(const core::Alert& alert) {
   const std::string where = group.empty() ? "the whole organization" : core::join(group, ", ");
   const bool firing = alert.state == core::AlertState::kFiring;
   core::Labels annotations;
-  annotations["summary"] = fmt::format(
-      "{}: {} {} to {} for {}", alert.rule, firing ? "rose from" : "is calm again, from",
-      amount(alert.before, alert.currency), amount(alert.after, alert.currency), where);
+  if (!alert.details.empty()) {  // a spike
+    const json details = json::parse(alert.details);
+    const auto number = [&](const char* name) {
+      return amount(details.value(name, 0.0), alert.currency);
+    };
+    annotations["summary"] =
+        fmt::format("{}: {} in a day{}, where {} is usual, for {}", alert.rule, number("value"),
+                    firing ? "" : " at its worst, calm again", number("expected"), where);
+    annotations["reason"] = fmt::format(
+        "{:.1f} deviations above the usual (over {} is a spike; confidence {}). It adds {} to the "
+        "sum of 30 days, until {}.",
+        details.value("deviations", 0.0), number("threshold"), details.value("confidence", ""),
+        number("adds"), details.value("leaves_until", ""));
+    std::vector<std::string> causes;
+    for (const json& cause : details.value("contributors", json::array())) {
+      causes.push_back(fmt::format("{} {} {} {:+.2f}", cause.value("account_id", ""),
+                                   cause.value("region", ""), cause.value("usage_type", ""),
+                                   cause.value("change", 0.0)));
+    }
+    if (!causes.empty()) annotations["contributors"] = core::join(causes, "; ");
+  } else {
+    annotations["summary"] = fmt::format(
+        "{}: {} {} to {} for {}", alert.rule, firing ? "rose from" : "is calm again, from",
+        amount(alert.before, alert.currency), amount(alert.after, alert.currency), where);
+  }
   if (!firing && alert.starts_at && alert.ends_at) {
     annotations["duration"] = core::format_duration(*alert.ends_at - *alert.starts_at);
   }

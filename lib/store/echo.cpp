@@ -65,8 +65,8 @@ EchoAnswer echo(Reader& reader, const Question& question, Time start, Time end, 
       row.delta = found->second->delta;
       if (row.delta.before && row.delta.after) {
         const core::Seconds window = kWindow * core::kDay;
-        const core::Part left = core::usage_between(usage_days(days[i]), answer.start - window,
-                                                    answer.end - window);
+        const core::Part left =
+            core::usage_between(usage_days(days[i]), answer.start - window, answer.end - window);
         row.echo = core::explain(*row.delta.before, *row.delta.after, answer.end - answer.start,
                                  left, usual);
       }

@@ -76,6 +76,46 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
   });
 }
 
+void each_snapshot(Reader& reader, core::Time end,
+                   const std::function<void(const PollRow&, const Snapshot&)>& use) {
+  guarded("replay", reader.path(), [&] {
+    SQLite::Statement polls(
+        reader.db(),
+        "SELECT id, target, region, slot, interval, started, finished, outcome, error FROM poll "
+        "WHERE outcome <> 'running' AND started <= ? ORDER BY started, id");
+    SQLite::Statement samples(
+        reader.db(),
+        "SELECT s.account, s.type, s.provider, s.currency, v.total, v.cost FROM sample v JOIN "
+        "series s ON s.id = v.series_id WHERE v.poll_id = ? AND v.gone = 0 ORDER BY v.series_id");
+    polls.bind(1, static_cast<std::int64_t>(core::unix_seconds(end)));
+    std::vector<PollRow> rows;
+    while (polls.executeStep()) {
+      PollRow& poll = rows.emplace_back();
+      poll.id = polls.getColumn(0).getInt64();
+      poll.target = polls.getColumn(1).getString();
+      poll.region = polls.getColumn(2).getString();
+      poll.slot = core::from_unix(polls.getColumn(3).getInt64());
+      poll.interval = core::Seconds{polls.getColumn(4).getInt64()};
+      poll.started = core::from_unix(polls.getColumn(5).getInt64());
+      poll.finished = optional_time(polls.getColumn(6));
+      poll.outcome = polls.getColumn(7).getString();
+      poll.error = polls.getColumn(8).getString();
+    }
+    for (const PollRow& poll : rows) {
+      Snapshot snapshot;
+      samples.bind(1, poll.id);
+      while (samples.executeStep()) {
+        snapshot.totals.push_back(
+            {samples.getColumn(0).getString(), samples.getColumn(1).getString(),
+             samples.getColumn(2).getString(), samples.getColumn(3).getString(),
+             optional_double(samples.getColumn(4)), optional_double(samples.getColumn(5))});
+      }
+      samples.reset();
+      use(poll, snapshot);
+    }
+  });
+}
+
 std::int64_t each_charge(Reader& reader, const Filter& filter, core::Time start, core::Time end,
                          core::Time now, const std::function<void(const core::Charge&)>& use) {
   const std::int64_t first = core::unix_seconds(start) / 86400;

@@ -6,6 +6,7 @@
 #include "core/records.h"
 #include "store/history.h"
 #include "store/reader.h"
+#include "store/store.h"
 
 namespace usaged::store {
 
@@ -15,6 +16,11 @@ namespace usaged::store {
 // time. Values that are gone are left out.
 void each_record(Reader& reader, const Filter& filter, core::Time start, core::Time end,
                  const std::function<void(const core::Record&)>& use);
+
+// Calls `use` with every poll until `end` that has ended, in order of time, and what it brought
+// (nothing, if it was not good).
+void each_snapshot(Reader& reader, core::Time end,
+                   const std::function<void(const PollRow&, const Snapshot&)>& use);
 
 // Calls `use` with what each series that the filter chooses cost on each day of [start, end] that
 // is over, a series after the other. Days whose cost is not known are left out; how many.

@@ -455,6 +455,15 @@ HistorySummary History::walk(const Question& question, Time start, Time end,
   return summary;
 }
 
+Moments History::at(const Question& question, const std::vector<Time>& times) {
+  std::vector<Scope> scopes = load_scopes(reader_, question.filter, times.front(), times.back());
+  const Grain grain = grain_of(reader_, question, scopes);
+  Snapshots snapshots(reader_, question, std::move(scopes), grain);
+  Moments moments{snapshots.groups(), {}};
+  for (const Time t : times) moments.values.push_back(snapshots.at(t));
+  return moments;
+}
+
 HistorySummary History::each_point(const Question& question, Time start, Time end,
                                    std::optional<core::Step> step, Time now, const UsePoint& use) {
   return walk(question, start, end, step, now, SIZE_MAX, use);

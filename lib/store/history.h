@@ -150,6 +150,12 @@ struct DeltaAnswer {
   Completeness completeness;
 };
 
+// Every group at some moments.
+struct Moments {
+  std::vector<Group> groups;
+  std::vector<std::vector<GroupValue>> values;  // by moment, then by group
+};
+
 // Questions about the stored snapshots.
 //
 // The value at time t is that of the newest good poll at or before t, if t is within twice its
@@ -178,6 +184,9 @@ class History {
                                       const std::vector<GroupValue>& values)>;
   HistorySummary each_point(const Question& question, core::Time start, core::Time end,
                             std::optional<core::Step> step, core::Time now, const UsePoint& use);
+
+  // The value of each group at each of the times, which are in order.
+  Moments at(const Question& question, const std::vector<core::Time>& times);
 
   // The change of each group from `start` to `end`. With `contributors`, so many of the series that
   // made it, and the split into volume and price.

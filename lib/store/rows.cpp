@@ -30,6 +30,8 @@ core::Alert alert_row(SQLite::Statement& query) {
   alert.ends_at = optional_time(query.getColumn(11));
   alert.before = optional_double(query.getColumn(12));
   alert.after = optional_double(query.getColumn(13));
+  alert.score = optional_double(query.getColumn(14));
+  alert.details = query.getColumn(15).getString();
   return alert;
 }
 

@@ -16,7 +16,7 @@ std::optional<double> optional_double(const SQLite::Column& column);
 // The columns that alert_row() reads, in its order.
 inline constexpr const char* kAlertColumns =
     "id, fingerprint, rule, severity, labels, currency, state, polls, pending_since, "
-    "counted_until, starts_at, ends_at, before, after";
+    "counted_until, starts_at, ends_at, before, after, score, details";
 core::Alert alert_row(SQLite::Statement& query);
 
 // The text of labels as it is stored: a JSON object, keys in order.

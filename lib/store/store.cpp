@@ -711,11 +711,12 @@ void Store::apply(const std::vector<AlertTransition>& transitions,
     SQLite::Statement insert(
         db_,
         "INSERT INTO alert (fingerprint, rule, severity, labels, currency, state, polls, "
-        "pending_since, counted_until, starts_at, ends_at, before, after, id) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+        "pending_since, counted_until, starts_at, ends_at, before, after, id, score, details) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
         "severity = excluded.severity, state = excluded.state, polls = excluded.polls, "
         "counted_until = excluded.counted_until, starts_at = excluded.starts_at, "
-        "ends_at = excluded.ends_at, before = excluded.before, after = excluded.after");
+        "ends_at = excluded.ends_at, before = excluded.before, after = excluded.after, score = "
+        "excluded.score, details = excluded.details");
     SQLite::Statement forget(db_, "DELETE FROM alert WHERE id = ?");
     SQLite::Statement event(db_,
                             "INSERT INTO alert_event (alert_id, at, change, before, after) "
@@ -746,6 +747,8 @@ void Store::apply(const std::vector<AlertTransition>& transitions,
       } else {
         insert.bind(14);
       }
+      put(insert, 15, alert.score);
+      put_text(insert, 16, alert.details);
       insert.exec();
       const std::int64_t id = alert.id != 0 ? alert.id : db_.getLastInsertRowid();
       insert.reset();

@@ -184,6 +184,8 @@ Json alert_json(const core::Alert& alert) {
           {"before", maybe(alert.before)},
           {"after", maybe(alert.after)},
           {"change", maybe(change)},
+          {"score", maybe(alert.score)},
+          {"details", alert.details.empty() ? Json(nullptr) : Json::parse(alert.details)},
           {"polls", alert.polls},
           {"pending_since", core::format_time(alert.pending_since)},
           {"starts_at", maybe(alert.starts_at)},

@@ -74,8 +74,15 @@ TEST(Daemon, TakesTheRepliesDoublesAsTheyAre) {
   }
 }
 
+core::Rule increase() {
+  core::Rule rule;
+  rule.name = "cost-increase";
+  return rule;
+}
+
 TEST(Daemon, AJumpInUsageFiresOnceAndResolves) {
   World world;
+  world.config.rules = {increase()};
   world.options.organization.regions = {"us-east-1"};
   const core::Time start = world.clock.now();
   {
@@ -121,6 +128,7 @@ TEST(Daemon, AJumpInUsageFiresOnceAndResolves) {
 // A daemon with one message in its outbox.
 void raise_alert(World& world) {
   world.options.organization.regions = {"us-east-1"};
+  world.config.rules = {increase()};
   world.config.rules[0].increase_amount = 0;
   world.config.rules[0].increase_percent = 0;
   world.config.rules[0].for_polls = 1;
