@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "store/days.h"
@@ -95,18 +97,18 @@ std::int64_t kind_id(SQLite::Database& db, const std::string& region, const std:
 }
 
 void PollTotals::add(const core::UsageTotal& usage) {
-  const std::tuple<std::string_view, std::string_view, std::string_view> key{
-      usage.type, usage.provider, usage.currency};
-  auto place = sums_.find(key);
+  auto place = std::ranges::find_if(sums_, [&usage](const Sum& sum) {
+    return sum.type == usage.type && sum.provider == usage.provider &&
+           sum.currency == usage.currency;
+  });
   if (place == sums_.end()) {
-    place = sums_.emplace(std::tuple(usage.type, usage.provider, usage.currency), Sum{}).first;
+    place = sums_.insert(sums_.end(), Sum{usage.type, usage.provider, usage.currency});
   }
-  Sum& sum = place->second;
-  ++sum.series;
-  sum.total += usage.total.value_or(0);
-  sum.cost += usage.cost.value_or(0);
-  sum.no_total += usage.total ? 0 : 1;
-  sum.no_cost += usage.cost ? 0 : 1;
+  ++place->series;
+  place->total += usage.total.value_or(0);
+  place->cost += usage.cost.value_or(0);
+  place->no_total += usage.total ? 0 : 1;
+  place->no_cost += usage.cost ? 0 : 1;
 }
 
 void PollTotals::write(SQLite::Database& db, std::int64_t poll_id,
@@ -115,10 +117,9 @@ void PollTotals::write(SQLite::Database& db, std::int64_t poll_id,
       db,
       "INSERT INTO poll_total (poll_id, kind_id, series, total, cost, no_total, no_cost) VALUES "
       "(?, ?, ?, ?, ?, ?, ?)");
-  for (const auto& [key, sum] : sums_) {
-    const auto& [type, provider, currency] = key;
+  for (const Sum& sum : sums_) {
     insert.bind(1, poll_id);
-    insert.bind(2, kind_id(db, region, type, provider, currency));
+    insert.bind(2, kind_id(db, region, sum.type, sum.provider, sum.currency));
     insert.bind(3, sum.series);
     insert.bind(4, sum.total);
     insert.bind(5, sum.cost);
@@ -147,13 +148,13 @@ void Store::sum_days() {
     }
     if (regions.empty()) continue;
     Reader reader(path_);
-    for (const auto& [region, settled] : regions) {
-      sum_region(reader, region);
+    for (const auto& region : regions) {
+      sum_region(reader, region.first);
       const std::lock_guard writer(mutex_);
       guarded("sum days", path_, [&] {
         SQLite::Statement done(db_, "DELETE FROM unsummed WHERE region = ? AND settled = ?");
-        done.bind(1, region);
-        done.bind(2, settled);
+        done.bind(1, region.first);
+        done.bind(2, region.second);
         done.exec();
       });
     }
@@ -199,9 +200,10 @@ void Store::sum_region(Reader& reader, const std::string& region) {
     });
     account = {};
   }
-  for (const auto& [key, sums] : kinds) {
-    const auto& [type, provider, currency] = key;
+  for (const auto& kind : kinds) {
     in_transaction([&] {
+      const auto& [type, provider, currency] = kind.first;
+      const auto& sums = kind.second;
       const std::int64_t id = kind_id(db_, region, type, provider, currency);
       for (const core::Metric metric : {core::Metric::kCost, core::Metric::kTotal}) {
         const DaySums& sum = sums[metric == core::Metric::kCost ? 0 : 1];

@@ -3,10 +3,8 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <string>
-#include <tuple>
+#include <vector>
 
 #include "core/usage.h"
 
@@ -23,13 +21,16 @@ class PollTotals {
 
  private:
   struct Sum {
+    std::string type;
+    std::string provider;
+    std::string currency;
     std::int64_t series = 0;
     double total = 0;
     double cost = 0;
     std::int64_t no_total = 0;
     std::int64_t no_cost = 0;
   };
-  std::map<std::tuple<std::string, std::string, std::string>, Sum, std::less<>> sums_;
+  std::vector<Sum> sums_;  // there are few kinds
 };
 
 }  // namespace usaged::store

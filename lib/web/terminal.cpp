@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
 namespace usaged::web {
@@ -113,8 +114,8 @@ std::string sparkline(const std::vector<std::optional<double>>& values, bool uni
     }
     means.push_back(known > 0 ? std::optional(sum / known) : std::nullopt);
   }
-  double low = INFINITY;
-  double high = -INFINITY;
+  double low = std::numeric_limits<double>::infinity();
+  double high = -low;
   for (const auto& mean : means) {
     if (!mean) continue;
     low = std::min(low, *mean);
