@@ -4,13 +4,12 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "app/rules.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "net/webhook.h"
-#include "store/spikes.h"
 
 namespace usaged::app {
 namespace {
@@ -21,16 +20,6 @@ using core::Time;
 // How long an evaluation waits for the polls that are under way.
 constexpr std::chrono::milliseconds kPatience{2000};
 constexpr std::chrono::milliseconds kPause{50};
-
-store::Question question_of(const core::Rule& rule) {
-  store::Question question;
-  question.filter.accounts = rule.accounts;
-  question.filter.regions = rule.regions;
-  question.filter.types = rule.types;
-  question.group_by = rule.group_by;
-  question.metric = rule.metric;
-  return question;
-}
 
 // Whether a step has to be stored.
 bool is_news(const core::AlertStep& step, const core::Alert& open) {
@@ -153,9 +142,7 @@ void Alerter::evaluate(const core::Rule& rule, const std::vector<core::Alert>& o
     alert.severity = rule.severity;
     transitions.push_back({std::move(alert), next.change});
   };
-  const std::vector<Measured> measured =
-      rule.kind == core::RuleKind::kSpike ? measure_spikes(rule, now) : measure(rule, now);
-  for (const Measured& one : measured) {
+  for (const Measured& one : measure(reader_, rule, now)) {
     const auto found =
         waiting.find(core::fingerprint(rule.name, one.group.labels, one.group.currency));
     std::optional<core::Alert> before;
@@ -165,81 +152,12 @@ void Alerter::evaluate(const core::Rule& rule, const std::vector<core::Alert>& o
     }
     step(before, one.measurement, one.group);
   }
-  // Groups that are there no more, at neither end of the window.
-  const core::ValueAt absent{core::Presence::kAbsent, std::nullopt};
-  for (const auto& [key, alert] : waiting) step(alert, {now, now, absent, absent}, {});
-}
-
-std::vector<Alerter::Measured> Alerter::measure(const core::Rule& rule, Time now) {
-  std::vector<Measured> result;
-  const store::DeltaAnswer answer =
-      store::History(reader_).deltas(question_of(rule), now - rule.window, now, now);
-  for (const store::DeltaRow& row : answer.rows) {
-    result.push_back(
-        {row.group, {row.after.oldest, row.after.newest, row.before.at, row.after.at}});
-  }
-  return result;
-}
-
-std::vector<Alerter::Measured> Alerter::measure_spikes(const core::Rule& rule, Time now) {
-  core::SpikeOptions options;
-  options.min_amount = rule.increase_amount;
-  options.min_percent = rule.increase_percent;
-  options.deviations = rule.deviations;
-  options.recovery = rule.recovery;
-  const std::vector<store::SpikeRow> rows = store::spikes(reader_, question_of(rule), options, now);
-  // Who made it, for those that are over.
-  std::map<std::pair<core::Labels, std::string>, std::vector<store::Contributor>> causes;
-  const bool any = std::ranges::any_of(
-      rows, [](const store::SpikeRow& row) { return row.judgement && row.judgement->firing; });
-  if (any) {
-    constexpr int kContributors = 3;
-    for (store::DeltaRow& row :
-         store::History(reader_)
-             .deltas(question_of(rule), now - core::kDay, now, now, kContributors)
-             .rows) {
-      causes[{row.group.labels, row.group.currency}] = std::move(row.contributors);
-    }
-  }
-  std::vector<Measured> result;
-  for (const store::SpikeRow& row : rows) {
-    Measured& one = result.emplace_back();
-    one.group = row.group;
-    one.measurement.oldest = row.oldest;
-    one.measurement.newest = row.to;
-    one.measurement.judged = core::Verdict::kUnknown;
-    if (!row.judgement) continue;
-    const core::SpikeJudgement& judged = *row.judgement;
-    one.measurement.before = {core::Presence::kPresent, judged.expected};
-    one.measurement.after = {core::Presence::kPresent, judged.value};
-    one.measurement.score = judged.score;
-    one.measurement.judged = judged.firing ? core::Verdict::kIncreased
-                             : judged.calm ? core::Verdict::kCalm
-                                           : core::Verdict::kElevated;
-    if (!judged.firing) continue;
-    nlohmann::ordered_json contributors = nlohmann::ordered_json::array();
-    for (const store::Contributor& cause : causes[{row.group.labels, row.group.currency}]) {
-      contributors.push_back({{"account_id", cause.account},
-                              {"region", cause.region},
-                              {"usage_type", cause.type},
-                              {"change", cause.change}});
-    }
-    const nlohmann::ordered_json details{
-        {"value", judged.value},
-        {"expected", judged.expected},
-        {"threshold", judged.threshold},
-        {"deviations", judged.score},
-        {"confidence", core::confidence_name(judged.confidence)},
-        {"from", core::format_time(row.from)},
-        {"to", core::format_time(row.to)},
-        {"adds", judged.value - judged.expected},
-        {"leaves_from", core::format_time(row.from + 30 * core::kDay)},
-        {"leaves_until", core::format_time(row.to + 30 * core::kDay)},
-        {"contributors", contributors}};
-    one.measurement.details =
-        details.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  }
-  return result;
+  // Groups that are there no more.
+  core::Measurement absent;
+  absent.oldest = absent.newest = now;
+  absent.before = absent.after = {core::Presence::kAbsent, std::nullopt};
+  absent.judged = core::Verdict::kCalm;
+  for (const auto& [key, alert] : waiting) step(alert, absent, {});
 }
 
 // One message for each receiver and rule.

@@ -46,17 +46,9 @@ class Alerter {
   void evaluate();
 
  private:
-  // What a rule sees of one group.
-  struct Measured {
-    store::Group group;
-    core::Measurement measurement;
-  };
-
   void work();
   void evaluate(const core::Rule& rule, const std::vector<core::Alert>& open, core::Time now,
                 std::vector<store::AlertTransition>& transitions);
-  std::vector<Measured> measure(const core::Rule& rule, core::Time now);
-  std::vector<Measured> measure_spikes(const core::Rule& rule, core::Time now);
   std::vector<store::Notification> messages(const std::vector<store::AlertTransition>& transitions,
                                             core::Time now) const;
 

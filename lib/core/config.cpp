@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
+#include <set>
+#include <utility>
 
 #include "core/csv.h"
 #include "core/error.h"
@@ -132,16 +135,35 @@ std::string resolve(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
-// A rule for spikes, with its defaults.
-Rule spike_rule(const std::string& name) {
-  Rule rule;
-  rule.name = name;
-  rule.kind = RuleKind::kSpike;
-  rule.increase_percent = 50;
-  rule.increase_amount = 5;
-  rule.for_polls = 1;
-  rule.recovery = 0.5;
-  return rule;
+constexpr std::array<std::pair<RuleKind, std::string_view>, 8> kRuleKinds{
+    {{RuleKind::kSpike, "spike"},
+     {RuleKind::kIncrease, "increase"},
+     {RuleKind::kThreshold, "threshold"},
+     {RuleKind::kBudget, "budget"},
+     {RuleKind::kNew, "new"},
+     {RuleKind::kGone, "gone"},
+     {RuleKind::kTrial, "trial"},
+     {RuleKind::kStale, "stale"}}};
+
+// The keys of a rule that only some kinds have.
+const std::map<std::string, std::set<RuleKind>>& keys_of_kinds() {
+  using enum RuleKind;
+  static const std::set<RuleKind> kOfUsage{kSpike, kIncrease, kThreshold, kBudget, kNew, kGone};
+  static const std::map<std::string, std::set<RuleKind>> kKeys{
+      {"metric", {kSpike, kIncrease, kThreshold, kBudget}},
+      {"group_by", kOfUsage},
+      {"types", kOfUsage},
+      {"accounts", {kSpike, kIncrease, kThreshold, kBudget, kNew, kGone, kTrial}},
+      {"regions", {kSpike, kIncrease, kThreshold, kBudget, kNew, kGone, kTrial}},
+      {"window", {kSpike, kIncrease, kNew, kGone, kTrial, kStale}},
+      {"increase_percent", {kSpike, kIncrease}},
+      {"increase_amount", {kSpike, kIncrease}},
+      {"deviations", {kSpike}},
+      {"limit", {kThreshold, kBudget, kTrial}},
+      {"forecast", {kBudget}},
+      {"recovery", {kSpike, kIncrease, kThreshold, kBudget}},
+  };
+  return kKeys;
 }
 
 class Reader {
@@ -407,11 +429,13 @@ class Reader {
       return parse_name(text);
     });
     map.read("kind", rule.kind, [](const std::string& text) {
-      return one_of(text, {"increase", "spike"}) == "spike" ? RuleKind::kSpike
-                                                            : RuleKind::kIncrease;
+      std::vector<std::string> names;
+      for (const auto& [kind, name] : kRuleKinds) names.emplace_back(name);
+      const std::string known = one_of(text, names);
+      return std::ranges::find(kRuleKinds, known, [](const auto& one) { return one.second; })
+          ->first;
     });
-    const bool spike = rule.kind == RuleKind::kSpike;
-    if (spike) rule = spike_rule(rule.name);
+    rule = default_rule(rule.kind, rule.name);
     map.read("severity", rule.severity, [](const std::string& text) {
       return one_of(text, {"critical", "error", "warning", "info"});
     });
@@ -421,16 +445,26 @@ class Reader {
     read_list(map, "group_by", rule.group_by, parse_dimension);
     map.read("window", rule.window,
              [](const std::string& text) { return duration_within(text, kMinute, 90 * kDay); });
-    if (spike && rule.window != kDay) map.fail("window", "is always 1d for a spike");
-    map.read("deviations", rule.deviations, 1, 1000);
-    if (!spike && map.has("deviations")) map.fail("deviations", "means nothing but for a spike");
+    if (rule.kind == RuleKind::kSpike && rule.window != kDay) {
+      map.fail("window", "is always 1d for a spike");
+    }
     map.read("increase_percent", rule.increase_percent, 0, 1e6);
     map.read("increase_amount", rule.increase_amount, 0, 1e12);
+    map.read("deviations", rule.deviations, 1, 1000);
+    map.read("limit", rule.limit, 0, 1e12);
+    map.read("forecast", rule.forecast);
     map.read("for", rule.for_polls, 1, 1000);
     map.read("recovery", rule.recovery, 0, 1);
     read_list(map, "accounts", rule.accounts, parse_account_id);
     read_list(map, "regions", rule.regions, [](const std::string& text) { return text; });
     read_list(map, "types", rule.types, [](const std::string& text) { return text; });
+    for (const auto& [key, kinds] : keys_of_kinds()) {
+      if (map.has(key) && !kinds.contains(rule.kind)) {
+        map.fail(key, fmt::format("means nothing for kind: {}", rule_kind_name(rule.kind)));
+      }
+    }
+    const bool has_limit = rule.kind == RuleKind::kThreshold || rule.kind == RuleKind::kBudget;
+    if (has_limit) map.require("limit", "the amount from which on it fires");
     if (rule.metric == Metric::kTotal &&
         std::ranges::find(rule.group_by, "type") == rule.group_by.end() && rule.types.size() != 1) {
       map.fail("metric",
@@ -481,10 +515,47 @@ std::string Identity::role_arn_for(const std::string& account) const {
 }
 
 std::string_view rule_kind_name(RuleKind kind) {
-  return kind == RuleKind::kSpike ? "spike" : "increase";
+  return std::ranges::find(kRuleKinds, kind, [](const auto& one) { return one.first; })->second;
 }
 
-std::vector<Rule> Config::default_rules() { return {spike_rule("cost-spike")}; }
+Rule default_rule(RuleKind kind, const std::string& name) {
+  Rule rule;
+  rule.name = name;
+  rule.kind = kind;
+  if (kind == RuleKind::kIncrease) return rule;
+  rule.for_polls = 1;
+  switch (kind) {
+    case RuleKind::kIncrease:
+      break;
+    case RuleKind::kSpike:
+      rule.increase_percent = 50;
+      rule.increase_amount = 5;
+      rule.recovery = 0.5;
+      break;
+    case RuleKind::kThreshold:
+    case RuleKind::kBudget:
+      rule.recovery = 0.95;
+      break;
+    case RuleKind::kNew:
+    case RuleKind::kGone:
+      rule.severity = "info";
+      break;
+    case RuleKind::kTrial:
+      rule.severity = "info";
+      rule.window = 7 * kDay;
+      break;
+    case RuleKind::kStale:
+      rule.severity = "error";
+      rule.window = 6 * kHour;
+      break;
+  }
+  return rule;
+}
+
+std::vector<Rule> Config::default_rules() {
+  return {default_rule(RuleKind::kSpike, "cost-spike"),
+          default_rule(RuleKind::kStale, "collection-stale")};
+}
 
 Seconds interval_of(const Config& config, const Target& target) {
   return target.interval.value_or(config.collection.interval);

@@ -55,16 +55,22 @@ struct Target {
   bool operator==(const Target&) const = default;
 };
 
-// How a rule judges.
+// What a rule looks for, in each of its groups.
 enum class RuleKind {
-  kSpike,     // what was used in the last day is far above what is usual (core/spike.h)
-  kIncrease,  // the sum rises over `window` by so much
+  kSpike,      // what was used in the last day is far above what is usual (core/spike.h)
+  kIncrease,   // the sum of 30 days rises over `window`
+  kThreshold,  // the sum is `limit` or more
+  kBudget,     // the calendar month has passed `limit`, or (`forecast`) is about to
+  kNew,        // it was not there a `window` ago
+  kGone,       // it was there a `window` ago, and is not any more
+  kTrial,      // a free trial ends within `window`
+  kStale,      // a target has had no good poll of a region for a `window`
 };
 
-std::string_view rule_kind_name(RuleKind kind);  // "spike", "increase"
+std::string_view rule_kind_name(RuleKind kind);  // "spike", "increase", ...
 
-// An alert, in one group, when what was used in a day is above the usual (a spike), or a value
-// rises over `window` (an increase), by `increase_percent` and `increase_amount` at once.
+// When to raise an alert. Which of these mean something depends on the kind; default_rule() has the
+// defaults of each.
 struct Rule {
   std::string name;
   RuleKind kind = RuleKind::kIncrease;
@@ -72,11 +78,14 @@ struct Rule {
   Metric metric = Metric::kCost;
   std::vector<std::string> group_by{"account"};
   Seconds window = kDay;
+  // Of an increase and a spike: by so much at once, in percent and in the currency or unit.
   double increase_percent = 20;
-  double increase_amount = 10;  // in the currency of the cost, or the unit of the total
-  double deviations = 5;        // of a spike: also so many times what days usually are off
-  int for_polls = 2;            // this many polls in a row must say so before it fires
-  // Resolved once the increase is below this share of the threshold.
+  double increase_amount = 10;
+  double deviations = 5;  // of a spike: also so many times what days usually are off
+  double limit = 0;       // of a threshold and a budget; of a trial the least monthly cost after it
+  bool forecast = true;   // of a budget: what the month is projected to have, not what it has
+  int for_polls = 2;      // this many polls in a row must say so before it fires
+  // Resolved once it is below this share of what it takes to fire.
   double recovery = 0.8;
   // Only these; empty means every one.
   std::vector<std::string> accounts;
@@ -84,6 +93,9 @@ struct Rule {
   std::vector<std::string> types;
   bool operator==(const Rule&) const = default;
 };
+
+// A rule of a kind, with that kind's defaults.
+Rule default_rule(RuleKind kind, const std::string& name);
 
 // Where alerts are sent: a webhook that takes Alertmanager's payload.
 struct Receiver {

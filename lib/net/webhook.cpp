@@ -37,16 +37,18 @@ core::Labels annotations_of(const core::Alert& alert) {
   const std::string where = group.empty() ? "the whole organization" : core::join(group, ", ");
   const bool firing = alert.state == core::AlertState::kFiring;
   core::Labels annotations;
-  if (!alert.details.empty()) {  // a spike
-    const json details = json::parse(alert.details);
-    const auto number = [&](const char* name) {
-      return amount(details.value(name, 0.0), alert.currency);
-    };
-    annotations["summary"] =
-        fmt::format("{}: {} in a day{}, where {} is usual, for {}", alert.rule, number("value"),
-                    firing ? "" : " at its worst, calm again", number("expected"), where);
+  const json details = alert.details.empty() ? json::object() : json::parse(alert.details);
+  const auto number = [&](const char* name) {
+    const auto found = details.find(name);
+    const bool known = found != details.end() && found->is_number();
+    return amount(known ? std::optional(found->get<double>()) : std::nullopt, alert.currency);
+  };
+  const char* calm = firing ? "" : ", calm again";
+  if (details.contains("deviations")) {  // a spike
+    annotations["summary"] = fmt::format("{}: {} in a day, where {} is usual, for {}{}", alert.rule,
+                                         number("value"), number("expected"), where, calm);
     annotations["reason"] = fmt::format(
-        "{:.1f} deviations above the usual (over {} is a spike; confidence {}). It adds {} to the "
+        "{:.1f} deviations above the usual (a spike from {} on; confidence {}). It adds {} to the "
         "sum of 30 days, until {}.",
         details.value("deviations", 0.0), number("threshold"), details.value("confidence", ""),
         number("adds"), details.value("leaves_until", ""));
@@ -57,9 +59,27 @@ core::Labels annotations_of(const core::Alert& alert) {
                                    cause.value("change", 0.0)));
     }
     if (!causes.empty()) annotations["contributors"] = core::join(causes, "; ");
+  } else if (details.contains("budget")) {
+    annotations["summary"] =
+        fmt::format("{}: the month has {} so far and is projected to have {}, for {}{}", alert.rule,
+                    number("spent"), number("projected"), where, calm);
+    annotations["reason"] = fmt::format("The budget is {}.", number("budget"));
+  } else if (details.contains("ends")) {  // a free trial
+    annotations["summary"] =
+        fmt::format("{}: a free trial ends at {}, and then costs {} a month, for {}{}", alert.rule,
+                    details.value("ends", ""), number("monthly_cost_after"), where, calm);
+  } else if (details.contains("last_success")) {  // a region that is not collected
+    annotations["summary"] =
+        fmt::format("{}: no good poll since {}, for {}{}", alert.rule,
+                    details["last_success"].is_string() ? details["last_success"].get<std::string>()
+                                                        : "the first",
+                    where, calm);
+    annotations["reason"] =
+        fmt::format("{} failures in a row; the last one: {} {}", details.value("failures", 0),
+                    details.value("outcome", ""), details.value("error", ""));
   } else {
     annotations["summary"] = fmt::format(
-        "{}: {} {} to {} for {}", alert.rule, firing ? "rose from" : "is calm again, from",
+        "{}: {} {} to {} for {}", alert.rule, firing ? "went from" : "is calm again, from",
         amount(alert.before, alert.currency), amount(alert.after, alert.currency), where);
   }
   if (!firing && alert.starts_at && alert.ends_at) {

@@ -103,6 +103,7 @@ std::vector<ScopeRow> Reader::scopes() {
         "'running'");
     SQLite::Statement removed(
         db_, "SELECT 1 FROM scope WHERE target = ? AND region = ? AND removed IS NOT NULL");
+    SQLite::Statement first(db_, "SELECT min(started) FROM poll WHERE target = ? AND region = ?");
     SQLite::Statement all(db_, newest(""));
     while (all.executeStep()) {
       ScopeRow scope;
@@ -118,6 +119,12 @@ std::vector<ScopeRow> Reader::scopes() {
       removed.bind(2, scope.newest.region);
       scope.removed = removed.executeStep();
       removed.reset();
+      first.bind(1, scope.newest.target);
+      first.bind(2, scope.newest.region);
+      if (first.executeStep()) {
+        scope.first_attempt = core::from_unix(first.getColumn(0).getInt64());
+      }
+      first.reset();
       scopes.push_back(std::move(scope));
     }
     return scopes;
@@ -229,6 +236,18 @@ std::vector<TrialRow> Reader::trials(const std::vector<std::string>& accounts) {
       rows.push_back(std::move(row));
     }
     return rows;
+  });
+}
+
+std::vector<std::string> Reader::accounts_with_trials(core::Time after, core::Time until) {
+  return guarded("read free trials", path_, [&] {
+    SQLite::Statement query(
+        db_, "SELECT DISTINCT account FROM free_trial WHERE ends > ? AND ends <= ? ORDER BY 1");
+    query.bind(1, static_cast<std::int64_t>(core::unix_seconds(after)));
+    query.bind(2, static_cast<std::int64_t>(core::unix_seconds(until)));
+    std::vector<std::string> accounts;
+    while (query.executeStep()) accounts.push_back(query.getColumn(0).getString());
+    return accounts;
   });
 }
 

@@ -41,6 +41,7 @@ struct PollRow {
 // The state of one target in one region.
 struct ScopeRow {
   PollRow newest;  // the last attempt
+  core::Time first_attempt;
   std::optional<PollRow> newest_good;
   int failures = 0;      // in a row up to now
   bool removed = false;  // no longer in the configuration
@@ -155,6 +156,8 @@ class Reader {
   std::vector<AccountRow> accounts();
   // By account, region and type; of these accounts, or of all if there are none.
   std::vector<TrialRow> trials(const std::vector<std::string>& accounts);
+  // Those with a free trial that ends in (after, until].
+  std::vector<std::string> accounts_with_trials(core::Time after, core::Time until);
   std::vector<TrialErrorRow> trial_errors(const std::vector<std::string>& accounts);
   std::vector<OverlapRow> overlaps();
   std::vector<BehaviourRow> behaviours();

@@ -55,7 +55,7 @@ TEST(SampleConfig, ItsExamplesAreGood) {
   std::string examples;
   bool inside = false;
   for (std::string line; std::getline(text, line);) {
-    if (std::regex_match(line, std::regex("# (accounts|targets|receivers):"))) inside = true;
+    if (std::regex_match(line, std::regex("# (accounts|targets|rules|receivers):"))) inside = true;
     if (line.empty()) inside = false;
     if (inside) examples += line.substr(2) + "\n";
   }
@@ -64,6 +64,8 @@ TEST(SampleConfig, ItsExamplesAreGood) {
   EXPECT_EQ(config.targets[0].regions.size(), 2U);
   EXPECT_EQ(config.accounts.size(), 1U);
   ASSERT_EQ(config.receivers.size(), 1U);
+  ASSERT_EQ(config.rules.size(), 2U);
+  EXPECT_EQ(config.rules[0].kind, RuleKind::kBudget);
   // The optional keys of a target show their defaults.
   Target plain;
   plain.name = config.targets[0].name;
