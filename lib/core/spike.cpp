@@ -8,7 +8,8 @@
 namespace usaged::core {
 namespace {
 
-constexpr std::size_t kLeastDays = 4;
+constexpr std::size_t kLeastDays = 2;
+constexpr std::size_t kDaysBefore = 4;  // a day whose deviation counts
 constexpr std::size_t kShareDays = 56;
 constexpr std::size_t kLevelDays = 9;
 constexpr std::size_t kLongLevelDays = 28;
@@ -21,6 +22,8 @@ constexpr double kHabitQuantile = 0.9;
 constexpr double kBeyondHabit = 1.25;
 constexpr double kBeyondPeak = 1.5;
 constexpr double kBesideTheJump = 0.25;
+constexpr double kEchoDoubt = 0.3;  // of an unusual day: when in it what leaves was used
+constexpr double kAtFirst = 2;      // times the expected, while maybe only a weekend is known
 constexpr int kFewDays = 36;
 constexpr int kVeryFewDays = 10;
 constexpr double kUneven = 0.75;  // of the mean of the sum: days below it leave the rest to bursts
@@ -35,6 +38,10 @@ double median(std::vector<double> values) {
   std::ranges::nth_element(values, middle);
   if (values.size() % 2 == 1) return *middle;
   return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
+std::int64_t day_of(Time moment) {
+  return std::chrono::floor<std::chrono::days>(moment).time_since_epoch().count();
 }
 
 std::size_t weekday(std::int64_t day) { return static_cast<std::size_t>((day + 4) % 7); }
@@ -118,8 +125,9 @@ std::optional<Baseline> make_baseline(const std::vector<UsageDay>& history, doub
   for (const Known& day : days) values.push_back(day.usage / result.share[weekday(day.day)]);
   result.level = level_before(values, values.size());
 
-  const std::size_t first = std::max(
-      kLeastDays, values.size() > kDeviationDays ? values.size() - kDeviationDays : std::size_t{0});
+  const std::size_t first =
+      std::max(kDaysBefore,
+               values.size() > kDeviationDays ? values.size() - kDeviationDays : std::size_t{0});
   std::vector<double> off;    // relative, either way
   std::vector<double> above;  // relative
   for (std::size_t i = first; i < values.size(); ++i) {
@@ -159,8 +167,9 @@ std::optional<Baseline> make_baseline(const std::vector<UsageDay>& history, doub
   return result;
 }
 
-Part usage_by_hours(const Baseline& baseline, const std::vector<UsageDay>& days, Time from, Time to,
-                    std::optional<double> bend_from, std::optional<double> bend_to) {
+UsageByHours usage_by_hours(const Baseline& baseline, const std::vector<UsageDay>& days, Time from,
+                            Time to, std::optional<double> bend_from,
+                            std::optional<double> bend_to) {
   const auto usage_of = [&](std::int64_t day) {
     const auto found = std::ranges::lower_bound(days, day, {}, &UsageDay::day);
     if (found == days.end() || found->day != day) return std::optional<double>{};
@@ -172,10 +181,10 @@ Part usage_by_hours(const Baseline& baseline, const std::vector<UsageDay>& days,
   };
   Part part = usage_between(days, from, to);
   double bent = 0;
+  double open = 0;
   for (const auto& [moment, bend, sign] :
        {std::tuple(from, bend_from, -1.0), std::tuple(to, bend_to, 1.0)}) {
-    const std::int64_t day =
-        std::chrono::floor<std::chrono::days>(moment).time_since_epoch().count();
+    const std::int64_t day = day_of(moment);
     const double here = unusual(day);
     const double before = unusual(day - 30);
     const double little = 0.5 * baseline.level;
@@ -186,16 +195,23 @@ Part usage_by_hours(const Baseline& baseline, const std::vector<UsageDay>& days,
     if (bend && here < little) continue;
     const double gone =
         static_cast<double>(unix_seconds(moment) - day * 86400) / 86400;  // of the day, by then
-    part.low -= (sign > 0 ? gone : 1 - gone) * usage_of(day).value_or(0);
+    const double counted = sign > 0 ? gone : 1 - gone;
+    part.low -= counted * usage_of(day).value_or(0);
+    open += counted * here;
   }
   part.low = std::max(0.0, part.low + bent);
   if (part.high) part.high = std::max(0.0, *part.high + bent);
   if (part.estimate) part.estimate = std::max(0.0, *part.estimate + bent);
-  return part;
+  double largest = 0;
+  for (std::int64_t day = day_of(from) - 1; day <= day_of(to) + 1; ++day) {
+    const double usual = baseline.level * baseline.share[weekday(day)];
+    largest = std::max(largest, usage_of(day).value_or(0) - usual);
+  }
+  return {part, kEchoDoubt * largest + open};
 }
 
 SpikeJudgement judge_spike(const Baseline& baseline, const SpikeOptions& options, Time from,
-                           Time to, double before, double after, const Part& left,
+                           Time to, double before, double after, const Part& left, double doubt,
                            double largest_step) {
   const double change = after - before;
   SpikeJudgement result;
@@ -206,12 +222,13 @@ SpikeJudgement judge_spike(const Baseline& baseline, const SpikeOptions& options
   const double unusual = std::max(0.0, guess - result.expected);
   const double open = std::max(0.0, guess - left.low);
   // Usage that comes and goes may have left at any hour of its day, so none of it counts.
-  const double doubt = baseline.intermittent ? guess : std::min(unusual, open);
-  result.value = std::max(0.0, change + guess - doubt);
+  const double taken =
+      baseline.intermittent ? guess : std::max(std::min(unusual, open), std::min(doubt, guess));
+  result.value = std::max(0.0, change + guess - taken);
 
-  const double relative =
-      std::max({options.min_percent / 100, options.deviations * baseline.deviation,
-                kBeyondHabit * baseline.habit});
+  double relative = std::max({options.min_percent / 100, options.deviations * baseline.deviation,
+                              kBeyondHabit * baseline.habit});
+  if (baseline.days < static_cast<int>(kDaysBefore)) relative = std::max(relative, kAtFirst);
   double over = std::max(options.min_amount * days, relative * result.expected);
   if (baseline.intermittent) {
     over = std::max(over, kBeyondPeak * baseline.peak * days - result.expected);

@@ -44,17 +44,23 @@ struct Baseline {
 
 // The baseline for the day after the last of `history` (in order of days; those without an estimate
 // are left out, and so are the days until the first with more than `nothing`, and that one, which
-// is a part of a day: a trial that cost nothing is no usual). nullopt if fewer than 4 days are
+// is a part of a day: a trial that cost nothing is no usual). nullopt if fewer than 2 days are
 // known.
 std::optional<Baseline> make_baseline(const std::vector<UsageDay>& history, double nothing = 0);
+
+struct UsageByHours {
+  Part usage;
+  double doubt = 0;  // by which the estimate may be too high
+};
 
 // What was used in (from, to], for days that are over: usage_between(), put right by the bends
 // (core::bend()) of the days in which it begins and ends. A bend mistakes what left the window that
 // day for what was used, so it counts only if the day is far more unusual than the one 30 days
 // before it, or neither is. One that is not known (nullopt) leaves open how much of an unusual day
-// counts.
-Part usage_by_hours(const Baseline& baseline, const std::vector<UsageDay>& days, Time from, Time to,
-                    std::optional<double> bend_from, std::optional<double> bend_to);
+// counts. What is unusual of these days, or of the one before or after, leaves a doubt.
+UsageByHours usage_by_hours(const Baseline& baseline, const std::vector<UsageDay>& days, Time from,
+                            Time to, std::optional<double> bend_from,
+                            std::optional<double> bend_to);
 
 struct SpikeOptions {
   double min_amount = 5;    // above the expected in a day, in the currency or unit
@@ -84,7 +90,7 @@ struct SpikeJudgement {
 // or 0 if there were fewer than six: usage goes on for some polls, a value that AWS restates jumps
 // once.
 SpikeJudgement judge_spike(const Baseline& baseline, const SpikeOptions& options, Time from,
-                           Time to, double before, double after, const Part& left,
+                           Time to, double before, double after, const Part& left, double doubt = 0,
                            double largest_step = 0);
 
 }  // namespace usaged::core

@@ -130,15 +130,16 @@ std::vector<SpikeRow> spikes(Reader& reader, const Question& question,
     if (!baseline) continue;
     std::map<Time, const GroupValue*> values;
     for (std::size_t k = 0; k < in_order.size(); ++k) values[in_order[k]] = &moments.values[k][i];
-    const core::Part hours =
+    const core::UsageByHours hours =
         core::usage_by_hours(*baseline, history, row.from - kWindow, row.to - kWindow,
                              bend_at(now - kDay - kWindow, values), bend_at(now - kWindow, values));
     const core::Part left =
-        core::explain(*before.at.value, *after.at.value, row.to - row.from, hours, std::nullopt)
+        core::explain(*before.at.value, *after.at.value, row.to - row.from, hours.usage,
+                      std::nullopt)
             .left;
     const auto judge = [&](double step) {
       return core::judge_spike(*baseline, options, row.from, row.to, *before.at.value,
-                               *after.at.value, left, step);
+                               *after.at.value, left, hours.doubt, step);
     };
     row.judgement = judge(0);
     if (!row.judgement->firing) continue;

@@ -1,10 +1,14 @@
-// How well spikes are found, against labelled synthetic usage: bench_spikes [FIRST_SEED] [SEEDS]
+// How well spikes are found: bench_spikes [FIRST_SEED] [SEEDS], against labelled synthetic usage;
+// or bench_spikes FILE.csv, against labelled sums of 30 days: the columns of `import` and a last
+// one, `label`, with 1 while a spike lasts and 0 else; by cost, a series an account, region and
+// type, polls by the hour.
 //
 // Each seed is an organization of series whose hourly usage is known: levels over three orders of
 // magnitude, weekends, hours of business, growth, deployments that step, month ends, usage that
-// comes and goes, accounts that join and ramp up; and in it spikes of 1.5 to 12 times the usual for
-// 6 hours to 4 days, which are the labels. It is rolled into sums of 30 days, polled every hour
-// with 2% of the polls and now and then days missing, and values restated.
+// comes and goes, accounts that join and ramp up, half of them after a free trial; and in it spikes
+// of 1.5 to 12 times the usual for 6 hours to 4 days, which are the labels. It is rolled into sums
+// of 30 days, polled every hour with 2% of the polls and now and then days missing, and values
+// restated.
 //
 // Scored by events, without point adjustment: a spike is found if an alert overlaps it (and a day
 // after it); an alert is right if it overlaps one. Each rival has the threshold that scores best on
@@ -15,6 +19,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
@@ -22,7 +27,9 @@
 #include <string>
 #include <vector>
 
+#include "core/csv.h"
 #include "core/daily.h"
+#include "core/error.h"
 #include "core/spike.h"
 
 namespace usaged {
@@ -35,7 +42,9 @@ constexpr int kHours = 24 * kDays;
 constexpr int kWarmUp = 40;  // days before the first that is used, so that the sums are full
 constexpr int kSeries = 60;
 constexpr double kMinAmount = 0.5;
-const std::int64_t kFirstDay = 20454;  // 2026-01-01
+constexpr double kNothing = 0.01;  // of a mean day
+constexpr std::int64_t kFirstDay = 20454;  // 2026-01-01
+constexpr int kTrial = 15 * 24;
 
 struct Event {
   int from;  // hours since the first poll
@@ -50,7 +59,14 @@ struct Series {
   std::vector<double> sums;          // by hour, of polls; NaN: missed
   std::vector<double> sums_without;  // the same had there been no spikes
   int joined = -1;                   // hour; -1: before the first poll
+  int ramps_from = -1;               // the end of its trial, if it had one
   double level = 0;
+  std::int64_t first_day = kFirstDay;
+
+  int hours() const { return static_cast<int>(sums.size()); }
+  Time time_of(int hour) const {
+    return core::from_unix(first_day * 86400 + std::int64_t{hour} * 3600);
+  }
 
   double used(int from, int to) const {  // hours since the first poll
     double sum = 0;
@@ -60,8 +76,6 @@ struct Series {
     return sum;
   }
 };
-
-Time time_of(int hour) { return core::from_unix(kFirstDay * 86400 + std::int64_t{hour} * 3600); }
 
 Series make_series(std::mt19937_64& random, int index) {
   std::uniform_real_distribution<double> unit(0, 1);
@@ -75,7 +89,10 @@ Series make_series(std::mt19937_64& random, int index) {
   const double growth = 0.002 * normal(random);
   const bool month_end = unit(random) < 0.1;
   const bool intermittent = index % 12 == 7;
-  if (index % 6 == 5) series.joined = static_cast<int>(unit(random) * 24 * kDays * 0.6);
+  if (index % 6 == 5) {
+    series.joined = static_cast<int>(unit(random) * 24 * kDays * 0.6);
+    series.ramps_from = series.joined + (index % 12 == 11 ? kTrial : 0);
+  }
   series.kind = intermittent ? "intermittent" : month_end ? "month end" : "steady";
   double step = 1;
   std::vector<double> days;
@@ -100,7 +117,7 @@ Series make_series(std::mt19937_64& random, int index) {
   while (hour < kHours - 24 * 6) {
     const double factor = 1.5 * std::pow(8.0, unit(random));
     const int length = 6 + static_cast<int>(90 * unit(random) * unit(random));
-    if (!intermittent && (series.joined < 0 || hour > series.joined + 24 * 8)) {
+    if (!intermittent && (series.joined < 0 || hour > series.ramps_from + 24 * 8)) {
       for (int i = hour; i < hour + length; ++i) {
         series.usage[static_cast<std::size_t>(i + kWarmUp * 24)] *= factor;
       }
@@ -109,7 +126,7 @@ Series make_series(std::mt19937_64& random, int index) {
     hour += length + 24 * (12 + static_cast<int>(unit(random) * 70));
   }
   if (series.joined >= 0) {
-    for (int i = 0; i < series.joined + kWarmUp * 24; ++i) {
+    for (int i = 0; i < series.ramps_from + kWarmUp * 24; ++i) {
       series.usage[static_cast<std::size_t>(i)] = 0;
       without[static_cast<std::size_t>(i)] = 0;
     }
@@ -231,7 +248,7 @@ Tally tally(const Series& series, const std::vector<Alert>& alerts,
         !there_too(without) && std::ranges::any_of(series.events, [&](const Event& event) {
           return overlaps(alert, event.from + 720, event.to + 720 + 36);
         });
-    result.ramps += series.joined >= 0 && alert.from < series.joined + 720;
+    result.ramps += series.joined >= 0 && alert.from < series.ramps_from + 720;
   }
   return result;
 }
@@ -240,7 +257,8 @@ Tally tally(const Series& series, const std::vector<Alert>& alerts,
 double sum_near(const Series& series, int hour) {
   for (const int off : {0, -1, 1}) {
     const int at = hour + off;
-    if (at < 0 || at >= kHours || std::isnan(series.sums[static_cast<std::size_t>(at)])) continue;
+    if (at < 0 || at >= series.hours() || std::isnan(series.sums[static_cast<std::size_t>(at)]))
+      continue;
     return series.sums[static_cast<std::size_t>(at)];
   }
   return NAN;
@@ -274,44 +292,43 @@ core::Part exact(double value) { return {value, value, value}; }
 
 // The detector. `truth`: on the true usage of the days, instead of the days rebuilt from the sums.
 Scores detector(const Series& series, bool truth) {
-  Scores scores(kHours, NAN);
+  Scores scores(series.sums.size(), NAN);
   core::SpikeOptions options;
   options.min_amount = kMinAmount;
   std::vector<core::DaySums> sums;
   std::vector<core::UsageDay> history;
-  std::optional<core::Baseline> baseline;
-  for (int poll = 0; poll < kHours; ++poll) {
+  for (int poll = 0; poll < series.hours(); ++poll) {
     const int day = poll / 24;
     if (poll % 24 == 0 && poll > 0) {
       history.clear();
       if (truth) {
-        for (int past = std::max(0, series.joined / 24 + 1); past < day; ++past) {
+        for (int past = std::max(0, series.ramps_from / 24 + 1); past < day; ++past) {
           const double used = series.used(past * 24, past * 24 + 24);
-          history.push_back({kFirstDay + past, {used, used, used}});
+          history.push_back({series.first_day + past, {used, used, used}});
         }
       } else if (!sums.empty()) {
         for (const core::Day& past : core::rebuild_days(sums)) {
-          if (past.day >= kFirstDay + day) continue;
+          if (past.day >= series.first_day + day) continue;
           core::UsageDay one{past.day, {past.low, past.high, past.estimate}};
           if (std::isinf(past.high)) one.usage.high.reset();
           history.push_back(one);
         }
       }
-      baseline = core::make_baseline(history);
     }
     const double sum = series.sums[static_cast<std::size_t>(poll)];
     if (std::isnan(sum)) continue;
-    const std::int64_t date = kFirstDay + day;
+    const auto baseline = core::make_baseline(history, kNothing * sum / 30);
+    const std::int64_t date = series.first_day + day;
     if (sums.empty() || sums.back().day != date) {
       core::DaySums fresh;
       fresh.day = date;
-      fresh.first_at = time_of(poll);
+      fresh.first_at = series.time_of(poll);
       fresh.first = sum;
       fresh.begins = sums.empty();
       if (fresh.begins && series.joined >= 0) fresh.nothing_before = date;
       sums.push_back(fresh);
     }
-    sums.back().last_at = time_of(poll);
+    sums.back().last_at = series.time_of(poll);
     sums.back().last = sum;
     if (!baseline) continue;
     // The poll nearest to a day ago.
@@ -324,18 +341,19 @@ Scores detector(const Series& series, bool truth) {
     if (before < 0) continue;
     core::SpikeJudgement judged;
     if (truth) {
-      judged = core::judge_spike(*baseline, options, time_of(before), time_of(poll),
+      judged = core::judge_spike(*baseline, options, series.time_of(before), series.time_of(poll),
                                  series.used(before - 720, before), series.used(poll - 720, poll),
                                  exact(series.used(before - 720, poll - 720)));
     } else {
       const double earlier = series.sums[static_cast<std::size_t>(before)];
-      const core::Part left =
-          core::usage_by_hours(*baseline, history, time_of(before - 720), time_of(poll - 720),
-                               bend_at(series, before - 720), bend_at(series, poll - 720));
-      const core::Echo echo =
-          core::explain(earlier, sum, time_of(poll) - time_of(before), left, {});
-      judged = core::judge_spike(*baseline, options, time_of(before), time_of(poll), earlier, sum,
-                                 echo.left, largest_step(series, before, poll));
+      const core::UsageByHours left = core::usage_by_hours(
+          *baseline, history, series.time_of(before - 720), series.time_of(poll - 720),
+          bend_at(series, before - 720), bend_at(series, poll - 720));
+      const core::Echo echo = core::explain(
+          earlier, sum, series.time_of(poll) - series.time_of(before), left.usage, {});
+      judged = core::judge_spike(*baseline, options, series.time_of(before), series.time_of(poll),
+                                 earlier, sum, echo.left, left.doubt,
+                                 largest_step(series, before, poll));
     }
     const double over = judged.threshold - judged.expected;
     const double score = (judged.value - judged.expected) / over;
@@ -346,6 +364,7 @@ Scores detector(const Series& series, bool truth) {
 
 // The alerts that there would have been without any spike.
 std::vector<Alert> without_spikes(const Series& series) {
+  if (series.sums_without.empty()) return {};
   Series other = series;
   other.sums = series.sums_without;
   return alerts_of(detector(other, false), 1, 0.5);
@@ -355,9 +374,9 @@ std::vector<Alert> without_spikes(const Series& series) {
 Scores rival(const Series& series,
              const std::function<double(const std::vector<double>& past, double now)>& score,
              bool differences, int days) {
-  Scores scores(kHours, NAN);
+  Scores scores(series.sums.size(), NAN);
   std::vector<std::pair<int, double>> past;
-  for (int poll = 0; poll < kHours; ++poll) {
+  for (int poll = 0; poll < series.hours(); ++poll) {
     const double sum = series.sums[static_cast<std::size_t>(poll)];
     if (std::isnan(sum)) continue;
     double value = sum;
@@ -428,19 +447,77 @@ void print(const std::string& name, double threshold, const Tally& sum, double s
              static_cast<double>(sum.alerts - sum.right) / series_months, sum.echoes, sum.ramps);
 }
 
+// The series of a file of labelled sums.
+std::vector<Series> read_labelled(const std::string& path) {
+  struct Poll {
+    Time at;
+    double sum;
+    bool spike;
+  };
+  std::ifstream in(path);
+  if (!in) throw core::Error(core::ErrorCode::kNotFound, "can't read {}", path);
+  std::string line;
+  std::getline(in, line);
+  std::map<std::string, std::size_t> column;
+  const std::vector<std::string> header = core::csv_cells(line);
+  for (std::size_t i = 0; i < header.size(); ++i) column[header[i]] = i;
+  std::map<std::string, std::vector<Poll>> polls;
+  for (int number = 2; std::getline(in, line); ++number) {
+    const std::vector<std::string> cells = core::csv_cells(line);
+    const auto cell = [&](const char* name) -> const std::string& {
+      const auto found = column.find(name);
+      if (found == column.end() || found->second >= cells.size()) {
+        throw core::Error(core::ErrorCode::kInvalid, "{}:{}: has no {}", path, number, name);
+      }
+      return cells[found->second];
+    };
+    const std::string& cost = cell("estimated_monthly_cost");
+    if (cost.empty()) continue;
+    polls[cell("account_id") + " " + cell("region") + " " + cell("usage_type")].push_back(
+        {core::parse_time(cell("taken_at"), Time{}), std::stod(cost), cell("label") == "1"});
+  }
+  std::vector<Series> all;
+  for (auto& [name, of] : polls) {
+    std::ranges::sort(of, {}, &Poll::at);
+    Series& series = all.emplace_back();
+    series.kind = "as labelled";
+    series.first_day = core::unix_seconds(of.front().at) / 86400;
+    for (const Poll& poll : of) {
+      const auto hour = static_cast<std::size_t>((poll.at - series.time_of(0)).count() / 3600);
+      series.sums.resize(hour + 1, NAN);
+      series.sums[hour] = poll.sum;
+      if (!poll.spike) continue;
+      const int at = static_cast<int>(hour);
+      // Labelled polls with less than half a day between them are of one spike.
+      if (series.events.empty() || at > series.events.back().to + 12) {
+        series.events.push_back({at, at, 0});
+      }
+      series.events.back().to = at + 1;
+    }
+  }
+  return all;
+}
+
 int run(int argc, char** argv) {
+  const std::string file = argc > 1 && std::string(argv[1]).ends_with(".csv") ? argv[1] : "";
   const int first = argc > 1 ? std::atoi(argv[1]) : 101;
   const int seeds = argc > 2 ? std::atoi(argv[2]) : 10;
   std::vector<Series> all;
-  for (int seed = first; seed < first + seeds; ++seed) {
+  if (!file.empty()) all = read_labelled(file);
+  for (int seed = first; file.empty() && seed < first + seeds; ++seed) {
     std::mt19937_64 random(static_cast<std::uint64_t>(seed));
     for (int i = 0; i < kSeries; ++i) all.push_back(make_series(random, i));
   }
-  const double series_months = static_cast<double>(all.size()) * kDays / 30;
   std::size_t events = 0;
-  for (const Series& series : all) events += series.events.size();
-  fmt::print("seeds {} to {}: {} series, {} days, {} spikes\n\n", first, first + seeds - 1,
-             all.size(), kDays, events);
+  double polls = 0;
+  for (const Series& series : all) {
+    events += series.events.size();
+    polls += static_cast<double>(series.sums.size());
+  }
+  const double series_months = polls / (30 * 24);
+  fmt::print("{}: {} series, {:.0f} months of them, {} spikes\n\n",
+             file.empty() ? fmt::format("seeds {} to {}", first, first + seeds - 1) : file,
+             all.size(), series_months, events);
   fmt::print("{:<34} {:>9} {:>9} {:>7} {:>7} {:>7} {:>9} {:>7} {:>6}\n", "", "threshold",
              "precision", "recall", "F1", "delay", "false/mo", "echoes", "ramps");
   // Where the usage itself was most of the way to a spike.
@@ -448,11 +525,13 @@ int run(int argc, char** argv) {
   std::vector<std::vector<Alert>> ceiling;
   Tally sum;
   for (const Series& series : all) {
+    if (!file.empty()) break;  // nobody knows it
     const Scores scores = detector(series, true);
     ceiling.push_back(alerts_of(scores, kNearly, 0.5));
     sum.add(tally(series, alerts_of(scores, 1, 0.5), ceiling.back(), {}));
   }
-  print("the detector on the true usage", 1, sum, series_months);
+  if (file.empty()) print("the detector on the true usage", 1, sum, series_months);
+  ceiling.resize(all.size());
   sum = {};
   const auto began = std::chrono::steady_clock::now();
   std::map<std::string, Tally> by_kind;
@@ -466,6 +545,7 @@ int run(int argc, char** argv) {
     const Tally one = tally(all[i], alerts, ceiling[i], without_spikes(all[i]));
     by_kind[all[i].kind].add(one);
     for (const Event& event : all[i].events) {
+      if (!file.empty()) break;
       auto& [found, there] = by_factor[event.factor < 2   ? "1.5 to 2 times"
                                        : event.factor < 4 ? "2 to 4 times"
                                                           : "4 to 12 times"];
@@ -486,8 +566,8 @@ int run(int argc, char** argv) {
   const std::vector<Rival> rivals{
       {"percent on the sum, over a day", steps(0.005, 1.25, 25),
        [](const Series& series) {
-         Scores scores(kHours, NAN);
-         for (int poll = 24; poll < kHours; ++poll) {
+         Scores scores(series.sums.size(), NAN);
+         for (int poll = 24; poll < series.hours(); ++poll) {
            const auto at = static_cast<std::size_t>(poll);
            if (series.sums[at - 24] > 0) scores[at] = series.sums[at] / series.sums[at - 24] - 1;
          }
@@ -505,7 +585,7 @@ int run(int argc, char** argv) {
     for (const Series& series : all) {
       scores.push_back(one.scores(series));
       Series other = series;
-      other.sums = series.sums_without;
+      if (!series.sums_without.empty()) other.sums = series.sums_without;
       calm.push_back(one.scores(other));
     }
     std::vector<std::vector<Alert>> without(all.size());
@@ -518,16 +598,23 @@ int run(int argc, char** argv) {
     print(one.name, threshold, total, series_months);
   }
   fmt::print("\nthe detector on the sums, by kind of usage\n");
-  for (const auto& [kind, one] : by_kind) print(kind, 1, one, static_cast<double>(all.size()) * 5);
+  for (const auto& [kind, one] : by_kind) print(kind, 1, one, series_months);
   for (const auto& [name, counts] : by_factor) {
     fmt::print("{:<34} found {} of {}\n", name, counts.first, counts.second);
   }
   fmt::print("\n{:.2f} us a poll of a series, the rebuilding of its days among it\n",
-             1e6 * took / static_cast<double>(all.size()) / kHours);
+             1e6 * took / polls);
   return 0;
 }
 
 }  // namespace
 }  // namespace usaged
 
-int main(int argc, char** argv) { return usaged::run(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return usaged::run(argc, argv);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}\n", e.what());
+    return 1;
+  }
+}

@@ -31,7 +31,7 @@ Part known(double value) { return {value, value, value}; }
 SpikeJudgement judge(const std::vector<UsageDay>& history, double before, double change,
                      const Part& left, double largest_step = 0) {
   const Time to = midnight(history.back().day + 1);
-  return judge_spike(*make_baseline(history), {}, to - kDay, to, before, before + change, left,
+  return judge_spike(*make_baseline(history), {}, to - kDay, to, before, before + change, left, 0,
                      largest_step);
 }
 
@@ -141,13 +141,17 @@ TEST(UsageByHours, PutsWhatWasUsedIntoItsHours) {
   const Time noon = midnight(last) + 12 * kHour;
   const double bend_noon = bend(4000, 3000, 3900, 0.5);  // the straight line has 3450
   EXPECT_DOUBLE_EQ(bend_noon, 550);
-  const Part morning = usage_by_hours(baseline, history, midnight(last), noon, 0.0, bend_noon);
+  const Part morning =
+      usage_by_hours(baseline, history, midnight(last), noon, 0.0, bend_noon).usage;
   EXPECT_DOUBLE_EQ(*morning.estimate, 1050);
-  const Part evening = usage_by_hours(baseline, history, noon, midnight(last + 1), bend_noon, 0.0);
+  const Part evening =
+      usage_by_hours(baseline, history, noon, midnight(last + 1), bend_noon, 0.0).usage;
   EXPECT_DOUBLE_EQ(*evening.estimate, 0);
   // Without it, nobody knows how much: from nothing on.
-  EXPECT_NEAR(usage_by_hours(baseline, history, noon, midnight(last + 1), std::nullopt, 0.0).low, 0,
-              1e-9);
+  const UsageByHours open =
+      usage_by_hours(baseline, history, noon, midnight(last + 1), std::nullopt, 0.0);
+  EXPECT_NEAR(open.usage.low, 0, 1e-9);
+  EXPECT_GT(open.doubt, *open.usage.estimate / 2);
 }
 
 }  // namespace
