@@ -303,6 +303,7 @@ void add_questions(CLI::App& app, const Globals& globals) {
   add(app, globals, "alerts", "Alerts, newest first", web::alerts_reply, {kState, kLimit});
   add(app, globals, "notifications", "Messages to receivers, newest first",
       web::notifications_reply, {kState, kLimit});
+  add(app, globals, "silences", "Silences, newest first", web::silences_reply, {kState, kLimit});
   add(app, globals, "export", "Every stored number, for `import` or a spreadsheet", nullptr,
       {kFilters, kTimes, kFormat}, web::export_stream);
 }

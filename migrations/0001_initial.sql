@@ -273,11 +273,18 @@ CREATE TABLE alert (
   ends_at       INTEGER,
   before        REAL,
   after         REAL,
+  peak          REAL,  -- the highest that after has been
   score         REAL,  -- of a spike: deviations above the usual
-  details       TEXT   -- why it was raised, as JSON
+  details       TEXT,  -- why it was raised, as JSON
+  calm_since    INTEGER,
+  flaps         INTEGER NOT NULL DEFAULT 0,  -- how often it had fired in the day before
+  acked_at      INTEGER,
+  acked_by      TEXT,
+  ack_comment   TEXT
 ) STRICT;
 -- One group has one open alert at most.
 CREATE UNIQUE INDEX alert_open ON alert (fingerprint) WHERE state <> 'resolved';
+CREATE INDEX alert_by_fingerprint ON alert (fingerprint, starts_at);
 
 CREATE TABLE alert_event (
   id       INTEGER PRIMARY KEY,
@@ -289,21 +296,50 @@ CREATE TABLE alert_event (
 ) STRICT;
 CREATE INDEX alert_event_by_alert ON alert_event (alert_id);
 
--- The outbox: written in the transaction that changes the alert, sent until it is delivered or
--- given up. The id goes out with it, so that a receiver can tell a repetition.
+-- A message for one receiver, sent until it is delivered or given up. The uid goes out with it, so
+-- that a receiver can tell a repetition.
 CREATE TABLE notification (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
   uid          TEXT    NOT NULL UNIQUE,
   receiver     TEXT    NOT NULL,
+  group_key    TEXT    NOT NULL,
+  reason       TEXT    NOT NULL,  -- news, repeat, storm, digest
   created      INTEGER NOT NULL,
-  body         TEXT    NOT NULL,
+  body         TEXT    NOT NULL,  -- as lib/net/payload.h has it
   state        TEXT    NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
   attempts     INTEGER NOT NULL DEFAULT 0,
+  tried_from   INTEGER NOT NULL,  -- patience begins then: when it was made, or sent anew
   next_attempt INTEGER NOT NULL,
   finished     INTEGER,
   error        TEXT
 ) STRICT;
 CREATE INDEX notification_pending ON notification (next_attempt) WHERE state = 'pending';
+CREATE INDEX notification_by_group ON notification (receiver, group_key, created);
+
+-- The outbox: each event of an alert that a receiver has to be told, written in the transaction of
+-- the event.
+CREATE TABLE delivery (
+  receiver        TEXT    NOT NULL,
+  event_id        INTEGER NOT NULL REFERENCES alert_event (id) ON DELETE CASCADE,
+  notification_id INTEGER REFERENCES notification (id),  -- that tells it; NULL: none yet
+  dropped         INTEGER,  -- when it turned out that nobody needs to be told
+  PRIMARY KEY (receiver, event_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX delivery_untold ON delivery (receiver)
+  WHERE notification_id IS NULL AND dropped IS NULL;
+CREATE INDEX delivery_by_event ON delivery (event_id);
+CREATE INDEX delivery_by_notification ON delivery (notification_id);
+
+CREATE TABLE silence (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  matchers   TEXT    NOT NULL,  -- a JSON array: name=value, name!=value, name=~regex, name!~regex
+  starts_at  INTEGER NOT NULL,
+  ends_at    INTEGER NOT NULL,
+  created_by TEXT    NOT NULL,
+  comment    TEXT    NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX silence_by_end ON silence (ends_at);
 
 -- For people with the sqlite3 shell.
 CREATE VIEW usage_history AS

@@ -9,7 +9,6 @@
 #include "app/rules.h"
 #include "core/error.h"
 #include "core/text.h"
-#include "net/webhook.h"
 
 namespace usaged::app {
 namespace {
@@ -26,11 +25,13 @@ bool is_news(const core::AlertStep& step, const core::Alert& open) {
   switch (step.change) {
     case AlertChange::kNone:
     case AlertChange::kUnknown:
+    case AlertChange::kAcknowledged:
       return false;
     case AlertChange::kCounted:
       return step.alert->polls != open.polls;
     case AlertChange::kKept:
-      return step.alert->before != open.before || step.alert->after != open.after;
+      return step.alert->before != open.before || step.alert->after != open.after ||
+             step.alert->calm_since != open.calm_since;
     case AlertChange::kBegan:
     case AlertChange::kFired:
     case AlertChange::kCleared:
@@ -112,14 +113,32 @@ void Alerter::evaluate() {
     ended.ends_at = now;
     transitions.push_back({ended, firing ? AlertChange::kResolved : AlertChange::kCleared});
   }
-  world_.store.apply(transitions, messages(transitions, now), now);
+  for (store::AlertTransition& step : transitions) {
+    if (step.change != AlertChange::kFired) continue;
+    step.receivers = receivers_of(step.alert.rule);
+    step.alert.flaps = world_.store.earlier_firings(step.alert.fingerprint, now - core::kDay);
+  }
+  world_.store.apply(transitions, now);
   world_.log.debug("{} rules evaluated in {:.3f} s", config_.rules.size(),
                    std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
-  for (const auto& [alert, change] : transitions) {
-    if (change == AlertChange::kKept || change == AlertChange::kCounted) continue;
-    world_.log.log(change == AlertChange::kFired ? spdlog::level::warn : spdlog::level::info,
-                   "alert {} {}", describe(alert), core::alert_change_name(change));
+  for (const store::AlertTransition& step : transitions) {
+    if (step.change == AlertChange::kKept || step.change == AlertChange::kCounted) continue;
+    world_.log.log(step.change == AlertChange::kFired ? spdlog::level::warn : spdlog::level::info,
+                   "alert {} {}", describe(step.alert), core::alert_change_name(step.change));
   }
+  if (world_.evaluated) world_.evaluated();
+}
+
+std::vector<std::string> Alerter::receivers_of(const std::string& rule_name) const {
+  const auto rule = std::ranges::find(config_.rules, rule_name, &core::Rule::name);
+  std::vector<std::string> names;
+  for (const core::Receiver& receiver : config_.receivers) {
+    if (!receiver.alerts || receiver.kind == core::ReceiverKind::kPing) continue;
+    const bool chosen = rule == config_.rules.end() || rule->receivers.empty() ||
+                        std::ranges::find(rule->receivers, receiver.name) != rule->receivers.end();
+    if (chosen) names.push_back(receiver.name);
+  }
+  return names;
 }
 
 void Alerter::evaluate(const core::Rule& rule, const std::vector<core::Alert>& open, Time now,
@@ -158,32 +177,6 @@ void Alerter::evaluate(const core::Rule& rule, const std::vector<core::Alert>& o
   absent.before = absent.after = {core::Presence::kAbsent, std::nullopt};
   absent.judged = core::Verdict::kCalm;
   for (const auto& [key, alert] : waiting) step(alert, absent, {});
-}
-
-// One message for each receiver and rule.
-std::vector<store::Notification> Alerter::messages(
-    const std::vector<store::AlertTransition>& transitions, Time now) const {
-  std::map<std::string, std::vector<core::Alert>> news;
-  for (const auto& [alert, change] : transitions) {
-    if (change == AlertChange::kFired || change == AlertChange::kResolved) {
-      news[alert.rule].push_back(alert);
-    }
-  }
-  std::vector<store::Notification> result;
-  for (const auto& [rule, alerts] : news) {
-    for (const core::Receiver& receiver : config_.receivers) {
-      store::Notification message;
-      message.receiver = receiver.name;
-      message.created = now;
-      message.body = net::webhook_body({receiver.name, world_.external_url, rule, alerts});
-      message.uid =
-          "msg_" + core::hex(core::sha256(fmt::format("{}\n{}\n{}", receiver.name,
-                                                      core::unix_seconds(now), message.body)))
-                       .substr(0, 32);
-      result.push_back(std::move(message));
-    }
-  }
-  return result;
 }
 
 }  // namespace usaged::app

@@ -17,8 +17,8 @@
 
 namespace usaged::app {
 
-// Puts what is stored before the rules, and stores what becomes of the alerts together with the
-// messages that have to go out.
+// Puts what is stored before the rules, and stores what becomes of the alerts together with whom
+// has to be told.
 class Alerter {
  public:
   struct World {
@@ -26,8 +26,8 @@ class Alerter {
     const Clock& clock;
     Stop& stop;
     spdlog::logger& log;
-    std::string external_url;
     std::function<bool()> quiet;  // no poll is under way, so one evaluation serves for several
+    std::function<void()> evaluated{};  // called after each evaluation
   };
 
   // The configuration must outlive it.
@@ -49,8 +49,8 @@ class Alerter {
   void work();
   void evaluate(const core::Rule& rule, const std::vector<core::Alert>& open, core::Time now,
                 std::vector<store::AlertTransition>& transitions);
-  std::vector<store::Notification> messages(const std::vector<store::AlertTransition>& transitions,
-                                            core::Time now) const;
+  // Whom a rule tells.
+  std::vector<std::string> receivers_of(const std::string& rule_name) const;
 
   const core::Config& config_;
   World world_;

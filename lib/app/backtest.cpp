@@ -60,7 +60,7 @@ Backtest backtest(const std::string& database, const core::Config& config, Time 
   rules.receivers.clear();
   ManualClock clock(start);
   Stop stop;
-  Alerter alerter(rules, {replay, clock, stop, log, "", [] { return true; }});
+  Alerter alerter(rules, {replay, clock, stop, log, [] { return true; }});
 
   Backtest result;
   std::optional<Time> last;

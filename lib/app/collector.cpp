@@ -62,7 +62,7 @@ std::optional<Collector::Job> Collector::pick(bool live) {
     if (!live && !scope->wanted) continue;
     const core::Due due =
         core::next_due(scope->target->name, scope->region, scope->interval, scope->last, now);
-    if (live && due.at > now) continue;
+    if (live && due.at > now && !scope->wanted) continue;
     if (!best || due.at < best->due.at) best = Job{scope.get(), due};
   }
   if (best) {
@@ -148,6 +148,26 @@ std::vector<PollResult> Collector::poll_now(const std::vector<std::string>& targ
     }
   }
   return poll_wanted();
+}
+
+std::vector<std::pair<std::string, std::string>> Collector::poll_soon(
+    const std::vector<std::string>& targets) {
+  for (const std::string& name : targets) {
+    const auto same = [&name](const core::Target& target) { return target.name == name; };
+    if (std::ranges::none_of(config_.targets, same)) {
+      throw core::Error(core::ErrorCode::kInvalid, "targets: there is no target '{}'", name);
+    }
+  }
+  std::vector<std::pair<std::string, std::string>> polls;
+  const std::lock_guard lock(mutex_);
+  for (const auto& scope : scopes_) {
+    const bool chosen =
+        targets.empty() || std::ranges::find(targets, scope->target->name) != targets.end();
+    if (!chosen || scope->busy) continue;
+    scope->wanted = true;
+    polls.emplace_back(scope->target->name, scope->region);
+  }
+  return polls;
 }
 
 std::vector<PollResult> Collector::poll_wanted() {

@@ -68,6 +68,12 @@ class Collector {
   // The same, due or not, for the named targets (all of them if none is named).
   std::vector<PollResult> poll_now(const std::vector<std::string>& targets);
 
+  // Lets the threads poll, due or not, what belongs to the named targets (all of them if none is
+  // named) and is not under way; which targets and regions. Throws Error(kInvalid) for a target
+  // that there is not.
+  std::vector<std::pair<std::string, std::string>> poll_soon(
+      const std::vector<std::string>& targets);
+
   // No poll is under way.
   bool idle() const;
   // Every thread has shown life lately: it went round its loop, or its poll is within its limits.
@@ -80,7 +86,7 @@ class Collector {
     core::Seconds interval;
     std::optional<core::LastAttempt> last;
     bool busy = false;
-    bool wanted = false;  // by poll_due() or poll_now()
+    bool wanted = false;  // whether due or not
   };
   struct Job {
     Scope* scope;

@@ -45,14 +45,18 @@ Daemon::Daemon(core::Config config, World world)
                [this]() -> std::string {
                  if (world_.stop.requested()) return "the daemon is stopping";
                  return started_ ? "" : "the daemon is starting";
-               }},
+               },
+               {&store_, [this] { notifier_.notice(); },
+                [this](const std::vector<std::string>& targets) {
+                  return collector_.poll_soon(targets);
+                }}},
               counters_),
       collector_(config_, {store_, world_.clock, counters_, world_.stop, world_.log,
                            world_.environment, [this] { alerter_.notice(); }}),
-      alerter_(config_,
-               {store_, world_.clock, world_.stop, world_.log, external_url(config_, server_.url()),
-                [this] { return collector_.idle(); }}),
-      notifier_(config_, {store_, world_.clock, counters_, world_.stop, world_.log}) {}
+      alerter_(config_, {store_, world_.clock, world_.stop, world_.log,
+                         [this] { return collector_.idle(); }, [this] { notifier_.polled(); }}),
+      notifier_(config_, {store_, world_.clock, counters_, world_.stop, world_.log,
+                          world_.environment, external_url(config_, server_.url())}) {}
 
 Daemon::~Daemon() {
   world_.stop.request();
@@ -104,10 +108,11 @@ std::vector<PollResult> poll_once(const core::Config& config,
       config, {store, world.clock, counters, world.stop, world.log, world.environment, nullptr});
   std::vector<PollResult> results = collector.poll_now(targets);
   const std::string own = fmt::format("http://{}:{}", config.http.address, config.http.port);
-  Alerter alerter(config, {store, world.clock, world.stop, world.log, external_url(config, own),
-                           [] { return true; }});
+  Notifier notifier(config, {store, world.clock, counters, world.stop, world.log, world.environment,
+                             external_url(config, own)});
+  Alerter alerter(config, {store, world.clock, world.stop, world.log, [] { return true; },
+                           [&notifier] { notifier.polled(); }});
   alerter.evaluate();
-  Notifier notifier(config, {store, world.clock, counters, world.stop, world.log});
   notifier.deliver_due();
   return results;
 }

@@ -93,7 +93,9 @@ Demo::Demo(DemoOptions options, Stop& stop, spdlog::logger& log)
   target.regions = simulator_.organization().regions();
   target.endpoint = simulator_.url();
   config_.targets = {target};
-  config_.receivers = {{"demo-webhook", simulator_.url() + "/webhook", ""}};
+  core::Receiver& receiver = config_.receivers.emplace_back();
+  receiver.name = "demo-webhook";
+  receiver.url = simulator_.url() + "/webhook";
   const auto environment = [](const std::string& name) -> std::optional<std::string> {
     const net::sigv4::Credentials credentials = sim::SimulatorOptions{}.credentials;
     if (name == "AWS_ACCESS_KEY_ID") return credentials.access_key_id;

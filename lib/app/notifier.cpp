@@ -2,21 +2,36 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
+#include "app/notices.h"
 #include "core/error.h"
 #include "core/text.h"
-#include "net/webhook.h"
+#include "net/payload.h"
 
 namespace usaged::app {
 namespace {
 
+using core::ReceiverKind;
+using core::Time;
+
 constexpr std::chrono::milliseconds kPause{250};
 constexpr int kAtATime = 100;
+constexpr int kPingAttempts = 3;
 
 }  // namespace
 
-Notifier::Notifier(const core::Config& config, World world) : config_(config), world_(world) {
+Notifier::Notifier(const core::Config& config, World world)
+    : config_(config), world_(std::move(world)), began_(world_.clock.now()) {
   std::vector<std::string> names;
-  for (const core::Receiver& receiver : config_.receivers) names.push_back(receiver.name);
+  for (const core::Receiver& receiver : config_.receivers) {
+    names.push_back(receiver.name);
+    auto line = std::make_unique<Line>(receiver);
+    line->sender = std::make_unique<Sender>(
+        receiver, Sender::World{config_, world_.clock, world_.stop, world_.environment});
+    line->reader = std::make_unique<store::Reader>(world_.store.path());
+    lines_.push_back(std::move(line));
+  }
   const int dropped = world_.store.drop_notifications(names, world_.clock.now());
   if (dropped > 0) {
     world_.log.warn("{} notifications were given up: their receivers are no longer configured",
@@ -25,19 +40,22 @@ Notifier::Notifier(const core::Config& config, World world) : config_(config), w
 }
 
 Notifier::~Notifier() {
-  if (!threads_.empty()) world_.stop.request();
+  if (std::ranges::any_of(lines_, [](const auto& line) { return line->thread.joinable(); })) {
+    world_.stop.request();
+  }
   join();
 }
 
 void Notifier::start() {
-  for (const core::Receiver& receiver : config_.receivers) {
-    threads_.emplace_back([this, &receiver] {
-      net::CurlClient http(world_.stop.flag(), "inspector-usaged");
+  for (const auto& line : lines_) {
+    Line& self = *line;
+    self.thread = std::thread([this, &self] {
       while (world_.stop.wait_for(kPause)) {
         try {
-          deliver_due(receiver, http);
+          serve(self, false);
         } catch (const core::Error& e) {
-          world_.log.error("receiver {}: {}", receiver.name, e.what());
+          self.news = true;  // what it was at has to be done yet
+          world_.log.error("receiver {}: {}", self.receiver->name, e.what());
           world_.stop.wait_for(std::chrono::seconds{5});
         }
       }
@@ -46,59 +64,210 @@ void Notifier::start() {
 }
 
 void Notifier::join() {
-  for (std::thread& thread : threads_) {
-    if (thread.joinable()) thread.join();
+  for (const auto& line : lines_) {
+    if (line->thread.joinable()) line->thread.join();
+  }
+}
+
+void Notifier::notice() {
+  for (const auto& line : lines_) line->news = true;
+}
+
+void Notifier::polled() {
+  for (const auto& line : lines_) {
+    line->news = true;
+    line->polled = true;
   }
 }
 
 int Notifier::deliver_due() {
-  net::CurlClient http(world_.stop.flag(), "inspector-usaged");
   int delivered = 0;
-  for (const core::Receiver& receiver : config_.receivers) delivered += deliver_due(receiver, http);
+  for (const auto& line : lines_) {
+    line->news = true;
+    delivered += serve(*line, true);
+  }
   return delivered;
 }
 
-int Notifier::deliver_due(const core::Receiver& receiver, net::HttpClient& http) {
+int Notifier::serve(Line& line, bool at_once) {
+  if (line.receiver->kind == ReceiverKind::kPing) {
+    if (line.polled.exchange(false)) send_ping(line);
+    return 0;
+  }
+  const Time now = world_.clock.now();
+  if (line.news.exchange(false) || (line.next && *line.next <= now)) {
+    compose(line, at_once, now);
+  }
+  if (line.receiver->digest != core::Digest::kNever) compose_digest(line, now);
+  const int delivered = deliver(line);
+  if (line.receiver->kind == ReceiverKind::kAlertmanager) resend(line, now);
+  return delivered;
+}
+
+void Notifier::compose(Line& line, bool at_once, Time now) {
+  const core::Receiver& receiver = *line.receiver;
+  core::DispatchInput input = world_.store.outbox(receiver.name);
+  // Others' alerts are none of its group, unless it was told of them.
+  std::erase_if(input.alerts, [&](const auto& entry) {
+    const core::Alert& alert = entry.second;
+    if (input.told.contains(alert.id)) return false;
+    return std::ranges::none_of(input.untold,
+                                [&](const core::Untold& one) { return one.alert == alert.id; });
+  });
+  core::Receiver grouping = receiver;
+  if (at_once) grouping.group_wait = core::Seconds{0};
+  if (receiver.kind == ReceiverKind::kAlertmanager) {
+    // It groups, waits and repeats by itself.
+    grouping.group_by.clear();
+    grouping.group_wait = core::Seconds{0};
+    grouping.repeat_interval = core::Seconds{0};
+  }
+  const core::DispatchPlan plan =
+      core::plan_dispatches(grouping, config_.rules, world_.store.silences(now), input, now);
+  line.next = plan.next;
+  world_.store.drop_events(receiver.name, plan.dropped, now);
+  const NoticeSource source{config_, *line.reader, world_.external_url};
+  for (const core::Dispatch& dispatch : plan.dispatches) {
+    std::vector<core::Alert> alerts;
+    for (const std::int64_t id : dispatch.alerts) alerts.push_back(input.alerts.at(id));
+    store::Notification message;
+    message.receiver = receiver.name;
+    message.group_key = dispatch.group_key;
+    message.reason = core::dispatch_reason_name(dispatch.reason);
+    message.created = now;
+    message.body = net::render(receiver.kind, make_notice(source, receiver, dispatch, alerts, now));
+    message.uid =
+        "msg_" +
+        core::hex(core::sha256(fmt::format("{}\n{}\n{}\n{}", receiver.name, dispatch.group_key,
+                                           core::unix_seconds(now), message.body)))
+            .substr(0, 32);
+    world_.store.compose(message, dispatch.events);
+    // Whoever repeats needs to be asked again in time.
+    if (grouping.repeat_interval.count() > 0) {
+      const Time again = now + grouping.repeat_interval;
+      line.next = std::min(line.next.value_or(again), again);
+    }
+  }
+}
+
+void Notifier::compose_digest(Line& line, Time now) {
+  const core::Receiver& receiver = *line.receiver;
+  if (core::muted(receiver.mute, now)) return;
+  const Time slot = digest_slot(receiver, now);
+  // The first is that of the first time after the start.
+  const Time last = world_.store.last_message(receiver.name, kDigestKey).value_or(began_);
+  if (last >= slot) return;
+  std::vector<core::Alert> firing = world_.store.open_alerts();
+  std::erase_if(firing,
+                [](const core::Alert& alert) { return alert.state != core::AlertState::kFiring; });
+  const core::Seconds span = (receiver.digest == core::Digest::kWeekly ? 7 : 1) * core::kDay;
+  const NoticeSource source{config_, *line.reader, world_.external_url};
+  store::Notification message;
+  message.receiver = receiver.name;
+  message.group_key = kDigestKey;
+  message.reason = "digest";
+  message.created = now;
+  message.body = net::render(
+      receiver.kind,
+      make_digest(source, receiver, firing, world_.store.resolved_since(now - span), now));
+  message.uid = "msg_" + core::hex(core::sha256(fmt::format("{}\ndigest\n{}", receiver.name,
+                                                            core::unix_seconds(slot))))
+                             .substr(0, 32);
+  world_.store.compose(message, {});
+}
+
+// An Alertmanager forgets what it is not told again.
+void Notifier::resend(Line& line, Time now) {
+  if (line.resent && now - *line.resent < net::kAlertmanagerResend && now >= *line.resent) return;
+  line.resent = now;
+  const core::Receiver& receiver = *line.receiver;
+  if (core::muted(receiver.mute, now)) return;
+  const core::DispatchInput input = world_.store.outbox(receiver.name);
+  const std::vector<core::Silence> silences = world_.store.silences(now);
+  std::vector<core::Alert> alerts;
+  const auto add = [&](const core::Alert& alert) {
+    const auto rule = std::ranges::find(config_.rules, alert.rule, &core::Rule::name);
+    const core::Labels labels =
+        core::notice_labels(alert, rule == config_.rules.end() ? nullptr : &*rule);
+    const bool silenced = std::ranges::any_of(silences, [&](const core::Silence& silence) {
+      return silence.active(now) && core::matches(silence.matchers, labels);
+    });
+    if (!silenced) alerts.push_back(alert);
+  };
+  for (const auto& [id, alert] : input.alerts) {
+    if (input.told.contains(id) && alert.state == core::AlertState::kFiring) add(alert);
+  }
+  if (receiver.send_resolved) {
+    for (const core::Alert& alert : world_.store.resolved_since(now - net::kAlertmanagerResolved)) {
+      const auto told = world_.store.was_told(receiver.name, alert.id);
+      if (told) add(alert);
+    }
+  }
+  if (alerts.empty()) return;
+  const NoticeSource source{config_, *line.reader, world_.external_url};
+  const std::string body =
+      net::render(receiver.kind, make_notice(source, receiver, core::Dispatch{}, alerts, now));
+  const net::DeliveryResult result = line.sender->send("resend", "", body);
+  if (!result.delivered) {
+    world_.log.warn("receiver {}: what fires could not be told again: {}", receiver.name,
+                    result.error);
+  }
+}
+
+void Notifier::send_ping(Line& line) {
+  std::vector<std::string> failing;
+  for (const store::ScopeRow& scope : line.reader->scopes()) {
+    if (scope.removed || scope.failures == 0) continue;
+    failing.push_back(fmt::format("{}/{}: {} {}", scope.newest.target, scope.newest.region,
+                                  scope.newest.outcome, scope.newest.error));
+  }
+  for (int i = 1; i <= kPingAttempts && !world_.stop.requested(); ++i) {
+    const net::DeliveryResult result =
+        line.sender->ping(core::join(failing, "\n").substr(0, 10000));
+    world_.counters.notification_tried(line.receiver->name,
+                                       result.delivered ? "delivered" : "failed");
+    if (result.delivered) return;
+    world_.log.warn("receiver {}: the ping failed: {}", line.receiver->name, result.error);
+    if (!result.retry || i == kPingAttempts) return;
+    world_.stop.wait_for(std::chrono::seconds{i});
+  }
+}
+
+int Notifier::deliver(Line& line) {
+  const std::string& name = line.receiver->name;
   int delivered = 0;
   for (const store::Notification& message :
-       world_.store.due_notifications(receiver.name, world_.clock.now(), kAtATime)) {
+       world_.store.due_notifications(name, world_.clock.now(), kAtATime)) {
     if (world_.stop.requested()) break;
-    const store::Delivery delivery = attempt(receiver, message, http);
+    const store::Delivery delivery = attempt(line, message);
     // A request that a stop cut short was no attempt.
     if (world_.stop.requested() && delivery.state == store::DeliveryState::kPending) break;
     world_.store.record_delivery(message.id, delivery);
     switch (delivery.state) {
       case store::DeliveryState::kDelivered:
         ++delivered;
-        world_.counters.notification_tried(receiver.name, "delivered");
-        world_.log.info("receiver {}: {} delivered", receiver.name, message.uid);
+        world_.counters.notification_tried(name, "delivered");
+        world_.log.info("receiver {}: {} ({}) delivered", name, message.uid, message.reason);
         break;
       case store::DeliveryState::kPending:
-        world_.counters.notification_tried(receiver.name, "retried");
-        world_.log.warn("receiver {}: {} not delivered: {}; again at {}", receiver.name,
-                        message.uid, delivery.error, core::format_time(delivery.next_attempt));
+        world_.counters.notification_tried(name, "failed");
+        world_.log.warn("receiver {}: {} not delivered: {}; again at {}", name, message.uid,
+                        delivery.error, core::format_time(delivery.next_attempt));
         break;
       case store::DeliveryState::kDead:
-        world_.counters.notification_tried(receiver.name, "dead");
-        world_.log.error("receiver {}: {} given up: {}", receiver.name, message.uid,
-                         delivery.error);
+        world_.counters.notification_tried(name, "dead");
+        world_.log.error("receiver {}: {} given up: {}", name, message.uid, delivery.error);
         break;
     }
   }
   return delivered;
 }
 
-store::Delivery Notifier::attempt(const core::Receiver& receiver,
-                                  const store::Notification& message, net::HttpClient& http) {
+store::Delivery Notifier::attempt(Line& line, const store::Notification& message) {
   net::DeliveryResult result;
   try {
-    std::string secret;
-    if (!receiver.secret_file.empty()) {
-      secret = std::string(core::trim(core::read_file(receiver.secret_file, 4096)));
-    }
-    result = net::send_webhook(
-        http, {receiver.url, secret, message.uid, message.body, world_.clock.now()});
-  } catch (const core::Error& e) {  // the secret can't be read, or is none
+    result = line.sender->send(message.uid, message.group_key, message.body);
+  } catch (const core::Error& e) {  // a secret can't be read, or is none
     result.retry = true;
     result.error = e.what();
   }
@@ -110,10 +279,28 @@ store::Delivery Notifier::attempt(const core::Receiver& receiver,
   delivery.next_attempt = delivery.at + wait;
   if (result.delivered) {
     delivery.state = store::DeliveryState::kDelivered;
-  } else if (!result.retry || delivery.next_attempt > message.created + net::kDeliveryPatience) {
+  } else if (!result.retry || delivery.next_attempt > message.tried_from + net::kDeliveryPatience) {
     delivery.state = store::DeliveryState::kDead;
   }
   return delivery;
+}
+
+net::DeliveryResult test_notify(const std::string& name, const std::string& external_url,
+                                const Sender::World& world) {
+  const auto& receivers = world.config.receivers;
+  const auto receiver = std::ranges::find(receivers, name, &core::Receiver::name);
+  if (receiver == receivers.end()) {
+    std::vector<std::string> names;
+    for (const core::Receiver& one : receivers) names.push_back(one.name);
+    throw core::Error(core::ErrorCode::kInvalid, "there is no receiver '{}' in the configuration{}",
+                      name, names.empty() ? "" : "; there is " + core::join(names, ", "));
+  }
+  Sender sender(*receiver, world);
+  if (receiver->kind == ReceiverKind::kPing) return sender.ping("");
+  const Time now = world.clock.now();
+  const core::Notice notice = sample_notice(*receiver, external_url, now);
+  return sender.send("msg_test_" + std::to_string(core::unix_seconds(now)), notice.group_key,
+                     net::render(receiver->kind, notice));
 }
 
 }  // namespace usaged::app

@@ -1,8 +1,10 @@
 #include "app/rules.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/spike.h"
 #include "store/months.h"
@@ -230,6 +232,126 @@ std::vector<Measured> stale_scopes(store::Reader& reader, const core::Rule& rule
   return result;
 }
 
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+// What a unit costs now and a window ago, by the median of the accounts: one in a free trial pays
+// nothing, and one of many scans may pay less for the last of them.
+std::vector<Measured> prices(store::Reader& reader, const core::Rule& rule, Time now) {
+  store::Question question = question_of(rule);
+  question.group_by = {"account", "region", "type"};
+  const std::vector<Time> times{now - rule.window, now};
+  question.metric = core::Metric::kCost;
+  const store::Moments costs = store::History(reader).at(question, times);
+  question.metric = core::Metric::kTotal;
+  const store::Moments totals = store::History(reader).at(question, times);
+  std::map<core::Labels, std::size_t> total_of;
+  for (std::size_t i = 0; i < totals.groups.size(); ++i) total_of[totals.groups[i].labels] = i;
+
+  struct Prices {
+    std::vector<double> before;
+    std::vector<double> after;
+    Time oldest = Time::max();
+    Time newest = Time::min();
+  };
+  std::map<std::pair<core::Labels, std::string>, Prices> groups;
+  for (std::size_t i = 0; i < costs.groups.size(); ++i) {
+    const auto found = total_of.find(costs.groups[i].labels);
+    if (found == total_of.end()) continue;
+    const auto price = [&](std::size_t moment) -> std::optional<double> {
+      const auto& cost = costs.values[moment][i].at.value;
+      const auto& total = totals.values[moment][found->second].at.value;
+      if (!cost || !total || *cost <= 0 || *total <= 0) return std::nullopt;
+      return *cost / *total;
+    };
+    const auto before = price(0);
+    const auto after = price(1);
+    if (!before || !after) continue;
+    core::Labels labels;
+    for (const std::string& dimension : rule.group_by) {
+      const std::string label = store::label_of(dimension);
+      labels[label] = costs.groups[i].labels.at(label);
+    }
+    Prices& of = groups[{labels, costs.groups[i].currency}];
+    of.before.push_back(*before);
+    of.after.push_back(*after);
+    of.oldest = std::min(of.oldest, costs.values[1][i].oldest);
+    of.newest = std::max(of.newest, costs.values[1][i].newest);
+  }
+  std::vector<Measured> result;
+  for (auto& [key, of] : groups) {
+    const double before = median(std::move(of.before));
+    const double after = median(std::move(of.after));
+    const double percent = 100 * std::abs(after / before - 1);
+    Measured& one = result.emplace_back();
+    one.group.labels = key.first;
+    one.group.currency = key.second;
+    one.measurement = {of.oldest, of.newest, value_of(before), value_of(after)};
+    one.measurement.judged =
+        percent > 0 && percent >= rule.increase_percent ? Verdict::kIncreased : Verdict::kCalm;
+    one.measurement.details =
+        text_of({{"price_before", before}, {"price_after", after}, {"percent", percent}});
+  }
+  return result;
+}
+
+// Accounts, or regions, that lack what most of the others have.
+std::vector<Measured> parities(store::Reader& reader, const core::Rule& rule, Time now) {
+  constexpr std::size_t kLeastGroups = 3;
+  store::Question question = question_of(rule);
+  question.group_by = {"account", "region", "type"};
+  const store::Moments moments = store::History(reader).at(question, {now});
+  const std::string label = store::label_of(rule.group_by.front());
+  struct Having {
+    std::set<std::string> items;
+    bool unknown = false;
+    Time oldest = Time::max();
+    Time newest = Time::min();
+  };
+  std::map<std::string, Having> groups;
+  std::map<std::string, std::size_t> holders;
+  for (std::size_t i = 0; i < moments.groups.size(); ++i) {
+    const store::GroupValue& value = moments.values[0][i];
+    if (value.at.presence == Presence::kAbsent) continue;
+    const core::Labels& labels = moments.groups[i].labels;
+    Having& of = groups[labels.at(label)];
+    of.oldest = std::min(of.oldest, value.oldest);
+    of.newest = std::max(of.newest, value.newest);
+    if (value.at.presence == Presence::kUnknown) of.unknown = true;
+    const std::string item = label == "region"
+                                 ? labels.at("usage_type")
+                                 : labels.at("usage_type") + " in " + labels.at("region");
+    if (of.items.insert(item).second) ++holders[item];
+  }
+  std::vector<Measured> result;
+  if (groups.size() < kLeastGroups) return result;
+  const double most = static_cast<double>(groups.size());
+  for (const auto& [name, of] : groups) {
+    Json missing = Json::array();
+    for (const auto& [item, count] : holders) {
+      // Of the others, since it can't be among them.
+      const bool usual = static_cast<double>(count) >= rule.share * (most - 1);
+      if (usual && !of.items.contains(item)) missing.push_back(item);
+    }
+    Measured& one = result.emplace_back();
+    one.group.labels = {{label, name}};
+    one.measurement.oldest = of.oldest;
+    one.measurement.newest = of.newest;
+    one.measurement.before = value_of(0);
+    one.measurement.after = value_of(static_cast<double>(missing.size()));
+    one.measurement.judged = of.unknown        ? Verdict::kUnknown
+                             : missing.empty() ? Verdict::kCalm
+                                               : Verdict::kIncreased;
+    if (!missing.empty()) {
+      one.measurement.details = text_of({{"missing", missing}, {"share", rule.share}});
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 std::vector<Measured> measure(store::Reader& reader, const core::Rule& rule, Time now) {
@@ -249,6 +371,10 @@ std::vector<Measured> measure(store::Reader& reader, const core::Rule& rule, Tim
       return ending_trials(reader, rule, now);
     case core::RuleKind::kStale:
       return stale_scopes(reader, rule, now);
+    case core::RuleKind::kPrice:
+      return prices(reader, rule, now);
+    case core::RuleKind::kParity:
+      return parities(reader, rule, now);
   }
   return {};
 }

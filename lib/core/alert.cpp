@@ -1,5 +1,6 @@
 #include "core/alert.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/text.h"
@@ -66,6 +67,8 @@ std::string_view alert_change_name(AlertChange change) {
       return "cleared";
     case AlertChange::kResolved:
       return "resolved";
+    case AlertChange::kAcknowledged:
+      return "acknowledged";
     case AlertChange::kUnknown:
       break;
   }
@@ -82,6 +85,7 @@ AlertStep advance(const Rule& rule, const std::optional<Alert>& open,
   Alert alert = open.value_or(Alert{});
   alert.before = measurement.before.presence == Presence::kAbsent ? 0.0 : measurement.before.value;
   alert.after = measurement.after.presence == Presence::kAbsent ? 0.0 : measurement.after.value;
+  if (alert.after) alert.peak = std::max(alert.peak.value_or(*alert.after), *alert.after);
   if (measurement.score && *measurement.score > alert.score.value_or(-1)) {
     alert.score = measurement.score;
     if (!measurement.details.empty()) alert.details = measurement.details;
@@ -91,7 +95,12 @@ AlertStep advance(const Rule& rule, const std::optional<Alert>& open,
     alert.pending_since = measurement.newest;
     alert.counted_until = measurement.newest;
   } else if (alert.state == AlertState::kFiring) {
-    if (verdict != Verdict::kCalm) return {alert, AlertChange::kKept};
+    if (verdict != Verdict::kCalm) {
+      alert.calm_since.reset();
+      return {alert, AlertChange::kKept};
+    }
+    alert.calm_since = alert.calm_since.value_or(now);
+    if (now - *alert.calm_since < rule.keep_firing) return {alert, AlertChange::kKept};
     alert.state = AlertState::kResolved;
     alert.ends_at = now;
     return {alert, AlertChange::kResolved};

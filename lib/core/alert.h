@@ -58,9 +58,20 @@ struct Alert {
   std::optional<Time> ends_at;    // when it resolved
   std::optional<double> before;   // as last measured
   std::optional<double> after;
-  std::optional<double> score;  // of a spike: deviations above the usual, at its worst
-  std::string details;          // why, as JSON; likewise
+  std::optional<double> peak;      // the highest that `after` has been
+  std::optional<double> score;     // of a spike: deviations above the usual, at its worst
+  std::string details;             // why, as JSON; likewise
+  std::optional<Time> calm_since;  // firing, and calm from then on
+  int flaps = 0;  // how often the same fired, and resolved, in the day before it fired
+  // Somebody looks after it: it is not told again. Ends with the alert.
+  std::optional<Time> acked_at;
+  std::string acked_by;
+  std::string ack_comment;
 };
+
+// An alert that has fired so often in a day is flapping.
+inline constexpr int kFlapping = 3;
+inline bool is_flapping(const Alert& alert) { return alert.flaps + 1 >= kFlapping; }
 
 // What becomes of an alert, and why: for the log, the store and the receivers.
 enum class AlertChange {
@@ -68,10 +79,11 @@ enum class AlertChange {
   kBegan,     // the first poll over the threshold
   kCounted,   // pending still
   kFired,     // enough polls in a row
-  kKept,      // firing still
+  kKept,      // firing still, or calm for less than it takes
   kCleared,   // was pending, and is calm again; forgotten
   kResolved,  // was firing, and is calm again
   kUnknown,   // can't tell; as it was
+  kAcknowledged,
 };
 
 std::string_view alert_change_name(AlertChange change);

@@ -10,6 +10,7 @@
 #include "core/csv.h"
 #include "core/error.h"
 #include "core/region.h"
+#include "core/template.h"
 #include "core/text.h"
 #include "core/yaml.h"
 
@@ -135,7 +136,7 @@ std::string resolve(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).lexically_normal().string();
 }
 
-constexpr std::array<std::pair<RuleKind, std::string_view>, 8> kRuleKinds{
+constexpr std::array<std::pair<RuleKind, std::string_view>, 10> kRuleKinds{
     {{RuleKind::kSpike, "spike"},
      {RuleKind::kIncrease, "increase"},
      {RuleKind::kThreshold, "threshold"},
@@ -143,25 +144,148 @@ constexpr std::array<std::pair<RuleKind, std::string_view>, 8> kRuleKinds{
      {RuleKind::kNew, "new"},
      {RuleKind::kGone, "gone"},
      {RuleKind::kTrial, "trial"},
-     {RuleKind::kStale, "stale"}}};
+     {RuleKind::kStale, "stale"},
+     {RuleKind::kPrice, "price"},
+     {RuleKind::kParity, "parity"}}};
+
+constexpr std::array<std::pair<ReceiverKind, std::string_view>, 8> kReceiverKinds{
+    {{ReceiverKind::kWebhook, "webhook"},
+     {ReceiverKind::kAlertmanager, "alertmanager"},
+     {ReceiverKind::kSlack, "slack"},
+     {ReceiverKind::kTeams, "teams"},
+     {ReceiverKind::kPagerDuty, "pagerduty"},
+     {ReceiverKind::kEmail, "email"},
+     {ReceiverKind::kSns, "sns"},
+     {ReceiverKind::kPing, "ping"}}};
+
+constexpr std::array<std::string_view, 7> kWeekdays{"sun", "mon", "tue", "wed",
+                                                    "thu", "fri", "sat"};
+
+// The name of one of a table's values, or the value of a name.
+template <typename Table>
+std::string_view name_in(const Table& table, typename Table::value_type::first_type value) {
+  return std::ranges::find(table, value, [](const auto& one) { return one.first; })->second;
+}
+template <typename Table>
+typename Table::value_type::first_type value_in(const Table& table, const std::string& text) {
+  std::vector<std::string> names;
+  for (const auto& one : table) names.emplace_back(one.second);
+  const std::string known = one_of(text, names);
+  return std::ranges::find(table, known, [](const auto& one) { return one.second; })->first;
+}
+
+// "08:30" of a day; up to "24:00".
+Seconds parse_time_of_day(const std::string& text) {
+  const auto digit = [&](std::size_t i) { return text[i] >= '0' && text[i] <= '9'; };
+  if (text.size() == 5 && digit(0) && digit(1) && text[2] == ':' && digit(3) && digit(4)) {
+    const int hours = (text[0] - '0') * 10 + text[1] - '0';
+    const int minutes = (text[3] - '0') * 10 + text[4] - '0';
+    const Seconds time = hours * kHour + minutes * kMinute;
+    if (minutes < 60 && time <= kDay) return time;
+  }
+  throw Error(ErrorCode::kInvalid, "'{}' is not a time of day, like \"08:30\" (UTC, in quotes)",
+              text);
+}
+
+// A label's name, as Prometheus has them.
+std::string parse_label_name(const std::string& text) {
+  const bool good = !text.empty() && text.size() <= 64 && has_only(text, "_.-") &&
+                    (text.front() < '0' || text.front() > '9');
+  if (!good) {
+    throw Error(ErrorCode::kInvalid, "'{}' is not a label: letters, digits, '_', '-' and '.'",
+                text);
+  }
+  return text;
+}
+
+// An address of mail, as far as it has to be looked at: the server judges the rest.
+std::string parse_mailbox(const std::string& text) {
+  const std::size_t at = text.find('@');
+  const bool good = at != std::string::npos && at > 0 && at + 1 < text.size() &&
+                    text.find('@', at + 1) == std::string::npos && text.size() < 255 &&
+                    std::ranges::all_of(text, [](char c) {
+                      return c > ' ' && c < 0x7f && c != '<' && c != '>' && c != ',' && c != '"';
+                    });
+  if (!good) throw Error(ErrorCode::kInvalid, "'{}' is not an address of mail", text);
+  return text;
+}
+
+std::string parse_smtp_url(const std::string& text) {
+  const std::string_view scheme = text.starts_with("smtps://") ? "smtps://" : "smtp://";
+  if (!text.starts_with(scheme)) {
+    throw Error(ErrorCode::kInvalid,
+                "not a mail server: write smtp://host:587 (STARTTLS) or "
+                "smtps://host:465");
+  }
+  check_url("https://" + text.substr(scheme.size()));
+  return text;
+}
+
+std::string parse_topic_arn(const std::string& text) {
+  const auto parts = split(text, ':');
+  const bool good = parts.size() == 6 && parts[0] == "arn" && parse_partition(parts[1]) &&
+                    parts[2] == "sns" && is_region_shaped(parts[3]) && is_account_id(parts[4]) &&
+                    has_only(parts[5], "-_.") && !parts[5].empty() && parts[5].size() <= 256;
+  if (!good) {
+    throw Error(ErrorCode::kInvalid,
+                "'{}' is not a topic's ARN, like arn:aws:sns:eu-central-1:123456789012:alerts",
+                text);
+  }
+  return text;
+}
 
 // The keys of a rule that only some kinds have.
 const std::map<std::string, std::set<RuleKind>>& keys_of_kinds() {
   using enum RuleKind;
-  static const std::set<RuleKind> kOfUsage{kSpike, kIncrease, kThreshold, kBudget, kNew, kGone};
+  static const std::set<RuleKind> kOfUsage{kSpike, kIncrease, kThreshold, kBudget,
+                                           kNew,   kGone,     kPrice,     kParity};
   static const std::map<std::string, std::set<RuleKind>> kKeys{
       {"metric", {kSpike, kIncrease, kThreshold, kBudget}},
       {"group_by", kOfUsage},
       {"types", kOfUsage},
-      {"accounts", {kSpike, kIncrease, kThreshold, kBudget, kNew, kGone, kTrial}},
-      {"regions", {kSpike, kIncrease, kThreshold, kBudget, kNew, kGone, kTrial}},
-      {"window", {kSpike, kIncrease, kNew, kGone, kTrial, kStale}},
-      {"increase_percent", {kSpike, kIncrease}},
+      {"accounts", {kSpike, kIncrease, kThreshold, kBudget, kNew, kGone, kTrial, kPrice, kParity}},
+      {"regions", {kSpike, kIncrease, kThreshold, kBudget, kNew, kGone, kTrial, kPrice, kParity}},
+      {"window", {kSpike, kIncrease, kNew, kGone, kTrial, kStale, kPrice}},
+      {"increase_percent", {kSpike, kIncrease, kPrice}},
       {"increase_amount", {kSpike, kIncrease}},
       {"deviations", {kSpike}},
       {"limit", {kThreshold, kBudget, kTrial}},
       {"forecast", {kBudget}},
+      {"share", {kParity}},
       {"recovery", {kSpike, kIncrease, kThreshold, kBudget}},
+  };
+  return kKeys;
+}
+
+// The keys of a receiver that only some kinds have.
+const std::map<std::string, std::set<ReceiverKind>>& keys_of_receivers() {
+  using enum ReceiverKind;
+  static const std::set<ReceiverKind> kByUrl{kWebhook,   kAlertmanager, kSlack, kTeams,
+                                             kPagerDuty, kEmail,        kPing};
+  // An Alertmanager groups and repeats by itself.
+  static const std::set<ReceiverKind> kGrouping{kWebhook, kSlack, kTeams, kPagerDuty, kEmail, kSns};
+  static const std::set<ReceiverKind> kOfAlerts{kWebhook,   kAlertmanager, kSlack, kTeams,
+                                                kPagerDuty, kEmail,        kSns};
+  static const std::set<ReceiverKind> kReading{kWebhook, kSlack, kTeams, kEmail, kSns};
+  static const std::map<std::string, std::set<ReceiverKind>> kKeys{
+      {"url", kByUrl},
+      {"url_file", kByUrl},
+      {"ca_file", kByUrl},
+      {"secret_file", {kWebhook, kAlertmanager, kPagerDuty, kEmail}},
+      {"tls", {kEmail}},
+      {"username", {kEmail}},
+      {"from", {kEmail}},
+      {"to", {kEmail}},
+      {"topic_arn", {kSns}},
+      {"credentials", {kSns}},
+      {"group_by", kGrouping},
+      {"group_wait", kGrouping},
+      {"repeat_interval", kGrouping},
+      {"send_resolved", kOfAlerts},
+      {"mute", kOfAlerts},
+      {"alerts", kReading},
+      {"digest", kReading},
+      {"digest_at", kReading},
   };
   return kKeys;
 }
@@ -191,6 +315,7 @@ class Reader {
     if (auto maps = root.maps("receivers")) {
       for (YamlMap& map : *maps) read_receiver(map);
     }
+    check_receivers();
     root.done();
     file_.finish();
     return config_;
@@ -428,13 +553,7 @@ class Reader {
       }
       return parse_name(text);
     });
-    map.read("kind", rule.kind, [](const std::string& text) {
-      std::vector<std::string> names;
-      for (const auto& [kind, name] : kRuleKinds) names.emplace_back(name);
-      const std::string known = one_of(text, names);
-      return std::ranges::find(kRuleKinds, known, [](const auto& one) { return one.second; })
-          ->first;
-    });
+    map.read("kind", rule.kind, [](const std::string& text) { return value_in(kRuleKinds, text); });
     rule = default_rule(rule.kind, rule.name);
     map.read("severity", rule.severity, [](const std::string& text) {
       return one_of(text, {"critical", "error", "warning", "info"});
@@ -455,6 +574,23 @@ class Reader {
     map.read("forecast", rule.forecast);
     map.read("for", rule.for_polls, 1, 1000);
     map.read("recovery", rule.recovery, 0, 1);
+    map.read("share", rule.share, 0.5, 1);
+    map.read("keep_firing", rule.keep_firing,
+             [](const std::string& text) { return duration_within(text, Seconds{0}, 30 * kDay); });
+    read_texts(map, "labels", rule.labels, [](const std::string& text) {
+      if (text == "alertname" || text == "severity" || text == "currency") {
+        throw Error(ErrorCode::kInvalid, "is a label that each alert has anyway");
+      }
+      return text;
+    });
+    read_texts(map, "annotations", rule.annotations, [](const std::string& text) {
+      check_template(text);
+      return text;
+    });
+    read_list(map, "receivers", rule.receivers, [](const std::string& text) { return text; });
+    for (const YamlScalar& named : map.scalars("receivers").value_or(std::vector<YamlScalar>{})) {
+      named_receivers_.push_back(named);
+    }
     read_list(map, "accounts", rule.accounts, parse_account_id);
     read_list(map, "regions", rule.regions, [](const std::string& text) { return text; });
     read_list(map, "types", rule.types, [](const std::string& text) { return text; });
@@ -470,6 +606,17 @@ class Reader {
       map.fail("metric",
                "totals of different types are not added; group by type, or name one in `types`");
     }
+    const bool one_of_two = rule.group_by == std::vector<std::string>{"account"} ||
+                            rule.group_by == std::vector<std::string>{"region"};
+    const auto plain = [](const std::string& dimension) {
+      return dimension == "account" || dimension == "region" || dimension == "type";
+    };
+    if (rule.kind == RuleKind::kPrice && !std::ranges::all_of(rule.group_by, plain)) {
+      map.fail("group_by", "a price is of account, region and type, or some of them");
+    }
+    if (rule.kind == RuleKind::kParity && !one_of_two) {
+      map.fail("group_by", "compares accounts or regions: write [account] or [region]");
+    }
     map.done();
     config_.rules.push_back(std::move(rule));
   }
@@ -484,21 +631,127 @@ class Reader {
       }
       return parse_name(text);
     });
-    map.require("url", "where the webhook is sent");
-    map.read("url", receiver.url, [](const std::string& text) {
+    map.read("kind", receiver.kind,
+             [](const std::string& text) { return value_in(kReceiverKinds, text); });
+    using enum ReceiverKind;
+    const ReceiverKind kind = receiver.kind;
+    const bool mail = kind == kEmail;
+    map.read("url", receiver.url, [mail](const std::string& text) {
+      if (mail) return parse_smtp_url(text);
       check_url(text);
       return text;
     });
-    map.read("secret_file", receiver.secret_file, [this](const std::string& text) {
+    const auto path = [this](const std::string& text) {
       return text.empty() ? text : resolve(folder_, text);
+    };
+    map.read("url_file", receiver.url_file, path);
+    map.read("secret_file", receiver.secret_file, path);
+    map.read("ca_file", receiver.ca_file, path);
+    if (kind == kPagerDuty && receiver.url.empty()) {
+      receiver.url = "https://events.pagerduty.com/v2/enqueue";
+    }
+    if (kind == kSns) {
+      map.require("topic_arn", "the topic to publish to");
+    } else if (map.has("url") && map.has("url_file")) {
+      map.fail("url_file", "leave out this or `url`");
+    } else if (receiver.url.empty() && receiver.url_file.empty()) {
+      map.require("url", mail ? "the mail server, like smtp://mail.example.com:587"
+                              : "where it is sent; or write url_file, if the address is a secret");
+    }
+    if (kind == kPagerDuty) map.require("secret_file", "the file with the routing key");
+    map.read("tls", receiver.tls);
+    map.read("username", receiver.username);
+    map.read("from", receiver.from, parse_mailbox);
+    read_list(map, "to", receiver.to, parse_mailbox);
+    if (mail) {
+      map.require("from", "the address that mails are from");
+      map.require("to", "the addresses to send to");
+    }
+    map.read("topic_arn", receiver.topic_arn, parse_topic_arn);
+    if (auto credentials = map.map("credentials")) {
+      credentials->read("profile", receiver.credentials.profile);
+      credentials->read("role_arn", receiver.credentials.role_arn, [](const std::string& text) {
+        if (!text.empty()) parse_role_arn(text);
+        return text;
+      });
+      credentials->read("external_id", receiver.credentials.external_id);
+      credentials->done();
+    }
+    read_list(map, "group_by", receiver.group_by, parse_label_name);
+    map.read("group_wait", receiver.group_wait,
+             [](const std::string& text) { return duration_within(text, Seconds{0}, kDay); });
+    map.read("repeat_interval", receiver.repeat_interval,
+             [](const std::string& text) { return duration_within(text, Seconds{0}, 365 * kDay); });
+    map.read("send_resolved", receiver.send_resolved);
+    map.read("alerts", receiver.alerts);
+    map.read("digest", receiver.digest, [](const std::string& text) {
+      const std::string known = one_of(text, {"never", "daily", "weekly"});
+      return known == "daily"    ? Digest::kDaily
+             : known == "weekly" ? Digest::kWeekly
+                                 : Digest::kNever;
     });
+    map.read("digest_at", receiver.digest_at, parse_time_of_day);
+    if (auto windows = map.maps("mute")) {
+      for (YamlMap& window : *windows) read_mute(window, receiver);
+    }
+    for (const auto& [key, kinds] : keys_of_receivers()) {
+      if (map.has(key) && !kinds.contains(kind)) {
+        map.fail(key, fmt::format("means nothing for kind: {}", receiver_kind_name(kind)));
+      }
+    }
     map.done();
     config_.receivers.push_back(std::move(receiver));
+  }
+
+  void read_mute(YamlMap& map, Receiver& receiver) {
+    MuteWindow window;
+    std::vector<std::string> days;
+    read_list(map, "days", days, [](const std::string& text) {
+      return one_of(text, {kWeekdays.begin(), kWeekdays.end()});
+    });
+    for (const std::string& day : days) {
+      window.days.insert(static_cast<int>(std::ranges::find(kWeekdays, day) - kWeekdays.begin()));
+    }
+    map.read("from", window.from, parse_time_of_day);
+    map.read("to", window.to, parse_time_of_day);
+    map.done();
+    receiver.mute.push_back(std::move(window));
+  }
+
+  // A map of free keys, which are labels' names, and texts.
+  template <typename Check>
+  void read_texts(YamlMap& map, const std::string& key, std::map<std::string, std::string>& out,
+                  Check check) {
+    auto texts = map.map(key);
+    if (!texts) return;
+    for (const auto& entry : texts->entries()) {
+      texts->attempt(entry.second, [&] {
+        parse_label_name(entry.first);
+        check(key == "labels" ? entry.first : entry.second.text);
+        out[entry.first] = entry.second.text;
+      });
+    }
+  }
+
+  // Rules may name receivers that stand below them.
+  void check_receivers() {
+    std::vector<std::string> names;
+    for (const Receiver& receiver : config_.receivers) {
+      if (receiver.kind != ReceiverKind::kPing) names.push_back(receiver.name);
+    }
+    for (const YamlScalar& named : named_receivers_) {
+      if (std::ranges::find(names, named.text) != names.end()) continue;
+      const std::string near = nearest(named.text, names);
+      file_.fail(named.mark, named.path,
+                 fmt::format("there is no receiver '{}'{}", named.text,
+                             near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+    }
   }
 
   YamlFile file_;
   std::string folder_;
   Config config_;
+  std::vector<YamlScalar> named_receivers_;
 };
 
 }  // namespace
@@ -514,9 +767,11 @@ std::string Identity::role_arn_for(const std::string& account) const {
   return arn;
 }
 
-std::string_view rule_kind_name(RuleKind kind) {
-  return std::ranges::find(kRuleKinds, kind, [](const auto& one) { return one.first; })->second;
-}
+std::string_view rule_kind_name(RuleKind kind) { return name_in(kRuleKinds, kind); }
+
+std::string_view receiver_kind_name(ReceiverKind kind) { return name_in(kReceiverKinds, kind); }
+
+std::string region_of_topic(const std::string& arn) { return split(arn, ':').at(3); }
 
 Rule default_rule(RuleKind kind, const std::string& name) {
   Rule rule;
@@ -547,6 +802,14 @@ Rule default_rule(RuleKind kind, const std::string& name) {
     case RuleKind::kStale:
       rule.severity = "error";
       rule.window = 6 * kHour;
+      break;
+    case RuleKind::kPrice:
+      rule.severity = "info";
+      rule.group_by = {"region", "type"};
+      rule.increase_percent = 2;
+      break;
+    case RuleKind::kParity:
+      rule.severity = "info";
       break;
   }
   return rule;

@@ -65,6 +65,8 @@ enum class RuleKind {
   kGone,       // it was there a `window` ago, and is not any more
   kTrial,      // a free trial ends within `window`
   kStale,      // a target has had no good poll of a region for a `window`
+  kPrice,      // what a unit costs changes over `window`
+  kParity,     // it lacks what most others of its kind have
 };
 
 std::string_view rule_kind_name(RuleKind kind);  // "spike", "increase", ...
@@ -83,27 +85,80 @@ struct Rule {
   double increase_amount = 10;
   double deviations = 5;  // of a spike: also so many times what days usually are off
   double limit = 0;       // of a threshold and a budget; of a trial the least monthly cost after it
+  double share = 0.9;     // of a parity: what so many of the others have
   bool forecast = true;   // of a budget: what the month is projected to have, not what it has
   int for_polls = 2;      // this many polls in a row must say so before it fires
   // Resolved once it is below this share of what it takes to fire.
   double recovery = 0.8;
+  Seconds keep_firing{0};  // it must have been calm for so long before it resolves
   // Only these; empty means every one.
   std::vector<std::string> accounts;
   std::vector<std::string> regions;
   std::vector<std::string> types;
+  // Beside those of the group, alertname, severity and currency.
+  std::map<std::string, std::string> labels;
+  // Beside or instead of summary, reason and so on: templates, core/template.h.
+  std::map<std::string, std::string> annotations;
+  std::vector<std::string> receivers;  // whom to tell; empty means every one
   bool operator==(const Rule&) const = default;
 };
 
 // A rule of a kind, with that kind's defaults.
 Rule default_rule(RuleKind kind, const std::string& name);
 
-// Where alerts are sent: a webhook that takes Alertmanager's payload.
+enum class ReceiverKind {
+  kWebhook,       // Alertmanager's payload, signed (Standard Webhooks)
+  kAlertmanager,  // its API v2
+  kSlack,         // an incoming webhook
+  kTeams,         // a workflow that takes adaptive cards
+  kPagerDuty,     // Events API v2
+  kEmail,         // SMTP
+  kSns,           // a topic of Amazon SNS
+  kPing,          // a GET after each round of polls (Healthchecks and its kin); gets no alerts
+};
+
+std::string_view receiver_kind_name(ReceiverKind kind);  // "webhook", "alertmanager", ...
+
+// Hours of the week, in UTC, in which nothing is sent.
+struct MuteWindow {
+  std::set<int> days;  // 0 is Sunday; empty means every day
+  Seconds from{0};     // of the day
+  Seconds to = kDay;   // if not after `from`, of the next day
+  bool operator==(const MuteWindow&) const = default;
+};
+
+enum class Digest { kNever, kDaily, kWeekly };
+
+// Whom to tell of alerts, and how. Which of the addresses and secrets mean something depends on the
+// kind.
 struct Receiver {
   std::string name;
-  std::string url;
-  std::string secret_file;  // signs the request (Standard Webhooks); empty: not signed
+  ReceiverKind kind = ReceiverKind::kWebhook;
+  std::string url;          // of an email: smtp://host:port or smtps://host:port
+  std::string url_file;     // instead: a file that holds it, since some are secrets
+  std::string secret_file;  // signs a webhook; is PagerDuty's routing key, the password of an
+                            // email, the bearer token of an Alertmanager; empty: none
+  std::string ca_file;      // certificate authorities in PEM; empty: the system's
+  bool tls = true;          // of an email: without it, nothing is sent
+  std::string username;     // of an email
+  std::string from;
+  std::vector<std::string> to;
+  std::string topic_arn;  // of SNS
+  Identity credentials;
+  // Alerts with the same values of these labels go out together.
+  std::vector<std::string> group_by{"alertname"};
+  Seconds group_wait{30};          // from the first of them on
+  Seconds repeat_interval = kDay;  // as long as they fire; 0: never
+  bool send_resolved = true;
+  bool alerts = true;  // false: only digests
+  Digest digest = Digest::kNever;
+  Seconds digest_at = 8 * kHour;  // of the day, in UTC; weekly ones go out on Mondays
+  std::vector<MuteWindow> mute;
   bool operator==(const Receiver&) const = default;
 };
+
+// The region of an SNS topic's ARN.
+std::string region_of_topic(const std::string& arn);
 
 struct Config {
   std::string database = "/var/lib/inspector-usaged/inspector-usaged.db";

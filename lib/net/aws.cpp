@@ -273,6 +273,7 @@ std::string AwsClient::call(const AwsRequest& request, CallStats& stats) {
           message = "stopped";
           kind = RetryKind::kNone;
           break;
+        case TransportFailure::kRefused:
         case TransportFailure::kBadUrl:
           kind = RetryKind::kNone;
           break;

@@ -1,7 +1,12 @@
 #include "net/http.h"
 
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
+#include <cstring>
 #include <mutex>
 
 #include "core/error.h"
@@ -61,6 +66,15 @@ TransportFailure failure_of(CURLcode code) {
   }
 }
 
+// Called before a connection is made, after the name was resolved; CURL_SOCKET_BAD refuses.
+curl_socket_t open_unless_link(void* user, curlsocktype, curl_sockaddr* address) {
+  if (is_link_address(&address->addr)) {
+    *static_cast<bool*>(user) = true;
+    return CURL_SOCKET_BAD;
+  }
+  return socket(address->family, address->socktype, address->protocol);
+}
+
 void initialize_curl() {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
@@ -71,6 +85,27 @@ void initialize_curl() {
 std::string HttpReply::header(const std::string& name) const {
   const auto found = headers.find(name);
   return found == headers.end() ? "" : found->second;
+}
+
+bool is_link_address(const void* address) {
+  sockaddr_storage storage{};
+  sockaddr base{};
+  std::memcpy(&base, address, sizeof base);
+  if (base.sa_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, address, sizeof v4);
+    return (ntohl(v4.sin_addr.s_addr) >> 16U) == 0xA9FEU;
+  }
+  if (base.sa_family != AF_INET6) return false;
+  std::memcpy(&storage, address, sizeof(sockaddr_in6));
+  std::array<unsigned char, 16> bytes{};
+  std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr, 16);
+  constexpr std::array<unsigned char, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+  if (std::equal(kMapped.begin(), kMapped.end(), bytes.begin())) {
+    return bytes[12] == 169 && bytes[13] == 254;
+  }
+  if (bytes[0] == 0xFE && (bytes[1] & 0xC0U) == 0x80U) return true;
+  return bytes[0] == 0xFD && bytes[1] == 0x00 && bytes[2] == 0x0E && bytes[3] == 0xC2;
 }
 
 struct CurlClient::Handle {
@@ -129,7 +164,13 @@ HttpReply CurlClient::send(const HttpRequest& request) {
   curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, check_stop);
   curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &transfer);
   if (request.direct) curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-  if (!ca_bundle_.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, ca_bundle_.c_str());
+  const std::string& authorities = request.ca_file.empty() ? ca_bundle_ : request.ca_file;
+  if (!authorities.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, authorities.c_str());
+  bool refused = false;
+  if (request.refuse_link) {
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_unless_link);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &refused);
+  }
   if (request.method != "GET") {
     // With a Content-Length, even of 0, which servers that read a PUT's body wait for.
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
@@ -146,8 +187,11 @@ HttpReply CurlClient::send(const HttpRequest& request) {
     reply.status = static_cast<int>(status);
     return reply;
   }
-  reply.failure = transfer.too_large ? TransportFailure::kTooLarge : failure_of(code);
-  reply.failure_text = transfer.too_large
+  reply.failure = transfer.too_large ? TransportFailure::kTooLarge
+                  : refused          ? TransportFailure::kRefused
+                                     : failure_of(code);
+  reply.failure_text = refused ? "the address is one of the link, or of instance metadata: refused"
+                       : transfer.too_large
                            ? fmt::format("the reply is larger than {} bytes", transfer.most)
                        : error.front() != '\0' ? std::string(error.c_str())
                                                : std::string(curl_easy_strerror(code));

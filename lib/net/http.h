@@ -20,7 +20,10 @@ struct HttpRequest {
   std::string body;
   std::chrono::milliseconds timeout{30000};  // for the whole request
   std::size_t most_reply_bytes = 32U << 20U;
-  bool direct = false;  // past any proxy: for addresses of this machine and its link
+  std::string ca_file;       // certificate authorities in PEM, instead of the client's
+  bool refuse_link = false;  // connects to no address of the link: 169.254/16 (instance metadata),
+                             // fe80::/10 and AWS's fd00:ec2::/32
+  bool direct = false;       // past any proxy: for addresses of this machine and its link
 };
 
 // Why no reply came.
@@ -29,6 +32,7 @@ enum class TransportFailure {
   kNetwork,   // no connection, or it broke
   kTooLarge,  // the reply is over most_reply_bytes
   kStopped,   // the stop flag was set
+  kRefused,   // an address that refuse_link refuses
   kBadUrl,
 };
 
@@ -42,6 +46,9 @@ struct HttpReply {
   // The first value of a header, or "".
   std::string header(const std::string& name) const;
 };
+
+// True for an address (a sockaddr) that refuse_link refuses.
+bool is_link_address(const void* address);
 
 // One way out of the machine. Redirects are not followed.
 class HttpClient {

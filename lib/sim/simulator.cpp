@@ -22,6 +22,7 @@
 #include "core/text.h"
 #include "sim/metadata.h"
 #include "sim/organizations.h"
+#include "sim/query_api.h"
 
 namespace usaged::sim {
 
@@ -136,8 +137,12 @@ class SimulatorHandler : public Poco::Net::HTTPRequestHandler {
       if (request.path == "/" && !request.header("X-Amz-Target").empty()) {
         return organizations(request);
       }
+      if (request.path == "/" && request.body.starts_with("Action=Publish&")) {
+        format = query_refusal;
+        return sns(request);
+      }
       if (request.path == "/" && request.method == "POST") {
-        format = sts_refusal;
+        format = query_refusal;
         return sts(request);
       }
       if (request.path.starts_with("/latest/")) {
@@ -252,6 +257,15 @@ class SimulatorHandler : public Poco::Net::HTTPRequestHandler {
     });
   }
 
+  Reply sns(const Request& request) {
+    simulator_.count("sns");
+    const Caller caller = simulator_.identities_.authenticate(request, {"sns"}, {}, aws_now());
+    return with_faults("sns", caller.region, caller.account, [&](const auto&) {
+      const std::lock_guard lock(simulator_.mutex_);
+      return simulator_.sns_.answer(request);
+    });
+  }
+
   Reply webhook(const Request& request) {
     const std::lock_guard lock(simulator_.mutex_);
     auto& kept = simulator_.webhooks_;
@@ -287,6 +301,10 @@ class SimulatorHandler : public Poco::Net::HTTPRequestHandler {
     if (request.path == "/simulator/requests") {
       const std::lock_guard lock(simulator_.mutex_);
       return {json(simulator_.requests_).dump()};
+    }
+    if (request.path == "/simulator/published") {
+      const std::lock_guard lock(simulator_.mutex_);
+      return {simulator_.sns_.published()};
     }
     if (request.path == "/simulator/webhooks") {
       json received = json::array();

@@ -15,6 +15,7 @@
 #include "sim/identity.h"
 #include "sim/inspector.h"
 #include "sim/organization.h"
+#include "sim/sns.h"
 #include "sim/sts.h"
 
 namespace Poco {
@@ -56,6 +57,7 @@ struct SimulatorOptions {
 // credentials below /v2/credentials/, and beside them
 //   GET  /simulator/clock     the data's time;  PUT with a time as body sets it
 //   GET  /simulator/labels    spikes and bursts, ?start=&end=
+//   GET  /simulator/published what SNS was given to publish
 //   GET  /simulator/requests  how many came, by service
 //   GET  /simulator/webhooks  what arrived at POST /webhook
 class Simulator {
@@ -90,6 +92,7 @@ class Simulator {
   Identities identities_;
   Inspector inspector_;
   Sts sts_;
+  Sns sns_;
   mutable std::mutex mutex_;
   std::optional<core::Time> frozen_;
   std::vector<ReceivedWebhook> webhooks_;

@@ -6,58 +6,12 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "sim/query_api.h"
 
 namespace usaged::sim {
 namespace {
 
 constexpr const char* kNamespace = "https://sts.amazonaws.com/doc/2011-06-15/";
-constexpr const char* kXml = "text/xml";
-
-std::string decode(const std::string& text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    int byte = 0;
-    if (text[i] == '+') {
-      result += ' ';
-    } else if (text[i] == '%' && i + 2 < text.size() &&
-               std::from_chars(&text[i + 1], &text[i + 3], byte, 16).ptr == &text[i + 3]) {
-      result += static_cast<char>(byte);
-      i += 2;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
-
-std::map<std::string, std::string> form_of(const Request& request) {
-  std::map<std::string, std::string> form;
-  for (const std::string& part : core::split(request.body, '&')) {
-    const std::size_t equals = part.find('=');
-    if (equals == std::string::npos) continue;
-    form[decode(part.substr(0, equals))] = decode(part.substr(equals + 1));
-  }
-  return form;
-}
-
-std::string value(const std::map<std::string, std::string>& form, const std::string& name) {
-  const auto found = form.find(name);
-  return found == form.end() ? "" : found->second;
-}
-
-std::string escape(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '<') {
-      result += "&lt;";
-    } else if (c == '&') {
-      result += "&amp;";
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
 
 Refusal invalid(const std::string& member, const std::string& text, const std::string& constraint) {
   return {400, "ValidationError",
@@ -67,11 +21,7 @@ Refusal invalid(const std::string& member, const std::string& text, const std::s
 }
 
 Reply xml(const std::string& action, const std::string& result) {
-  return {fmt::format("<{0}Response xmlns=\"{1}\">\n  <{0}Result>\n{2}  </{0}Result>\n"
-                      "  <ResponseMetadata><RequestId>simulated</RequestId></ResponseMetadata>\n"
-                      "</{0}Response>\n",
-                      action, kNamespace, result),
-          kXml};
+  return query_reply(action, kNamespace, result);
 }
 
 }  // namespace
@@ -130,7 +80,7 @@ Reply Sts::session(const std::string& action, const Request& request, core::Time
                                  "      <SecretAccessKey>{}</SecretAccessKey>\n"
                                  "      <SessionToken>{}</SessionToken>\n"
                                  "      <Expiration>{}</Expiration>\n    </Credentials>\n",
-                                 escape(name), escape(assumed), session.keys.access_key_id,
+                                 xml_escape(name), xml_escape(assumed), session.keys.access_key_id,
                                  session.keys.secret_access_key, session.keys.session_token,
                                  core::format_time(session.expires)));
 }
@@ -144,7 +94,7 @@ Reply Sts::answer(const Caller& caller, const Request& request, core::Time now) 
   if (action == "GetCallerIdentity") {
     return xml(action, fmt::format("    <Arn>{}</Arn>\n    <UserId>AIDASIMULATOR</UserId>\n"
                                    "    <Account>{}</Account>\n",
-                                   escape(caller.arn), caller.account));
+                                   xml_escape(caller.arn), caller.account));
   }
   if (action == "AssumeRoleWithWebIdentity") {
     const std::string token = value(form, "WebIdentityToken");
@@ -158,16 +108,6 @@ Reply Sts::answer(const Caller& caller, const Request& request, core::Time now) 
   }
   if (action == "AssumeRole") return session(action, request, now);
   throw Refusal{400, "InvalidAction", fmt::format("Could not find operation {}", action)};
-}
-
-Reply sts_refusal(const Refusal& refusal) {
-  Reply reply{fmt::format("<ErrorResponse xmlns=\"{}\">\n  <Error>\n    <Type>Sender</Type>\n"
-                          "    <Code>{}</Code>\n    <Message>{}</Message>\n  </Error>\n"
-                          "  <RequestId>simulated</RequestId>\n</ErrorResponse>\n",
-                          kNamespace, escape(refusal.name), escape(refusal.message)),
-              kXml};
-  reply.status = refusal.status;
-  return reply;
 }
 
 }  // namespace usaged::sim

@@ -37,7 +37,4 @@ class Sts {
   StsOptions options_;
 };
 
-// An error as STS writes it.
-Reply sts_refusal(const Refusal& refusal);
-
 }  // namespace usaged::sim

@@ -356,8 +356,9 @@ std::vector<NotificationRow> Reader::notifications(const std::string& state, std
   return guarded("read notifications", path_, [&] {
     SQLite::Statement query(
         db_,
-        "SELECT id, uid, receiver, created, state, attempts, next_attempt, finished, error FROM "
-        "notification WHERE (?1 = '' OR state = ?1) AND (?2 = 0 OR id < ?2) ORDER BY id DESC "
+        "SELECT id, uid, receiver, created, state, attempts, next_attempt, finished, error, "
+        "reason, group_key FROM notification WHERE (?1 = '' OR state = ?1) AND (?2 = 0 OR id < ?2) "
+        "ORDER BY id DESC "
         "LIMIT ?3");
     query.bind(1, state);
     query.bind(2, before);
@@ -374,9 +375,37 @@ std::vector<NotificationRow> Reader::notifications(const std::string& state, std
       row.next_attempt = core::from_unix(query.getColumn(6).getInt64());
       row.finished = optional_time(query.getColumn(7));
       row.error = query.getColumn(8).getString();
+      row.reason = query.getColumn(9).getString();
+      row.group_key = query.getColumn(10).getString();
       rows.push_back(std::move(row));
     }
+    SQLite::Statement told(db_,
+                           "SELECT DISTINCT e.alert_id FROM delivery d JOIN alert_event e ON "
+                           "e.id = d.event_id WHERE d.notification_id = ? ORDER BY e.alert_id");
+    for (NotificationRow& row : rows) {
+      told.bind(1, row.id);
+      while (told.executeStep()) row.alerts.push_back(told.getColumn(0).getInt64());
+      told.reset();
+    }
     return rows;
+  });
+}
+
+std::vector<core::Silence> Reader::silences(const std::string& state, core::Time now,
+                                            std::int64_t before, int limit) {
+  return guarded("read silences", path_, [&] {
+    SQLite::Statement query(
+        db_, fmt::format("SELECT {} FROM silence WHERE (?1 = '' OR ?1 = CASE WHEN ends_at <= ?2 "
+                         "THEN 'expired' WHEN starts_at > ?2 THEN 'pending' ELSE 'active' END) "
+                         "AND (?3 = 0 OR id < ?3) ORDER BY id DESC LIMIT ?4",
+                         kSilenceColumns));
+    query.bind(1, state);
+    query.bind(2, core::unix_seconds(now));
+    query.bind(3, before);
+    query.bind(4, limit);
+    std::vector<core::Silence> silences;
+    while (query.executeStep()) silences.push_back(silence_row(query));
+    return silences;
   });
 }
 

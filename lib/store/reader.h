@@ -14,6 +14,7 @@
 #include "core/behaviour.h"
 #include "core/config.h"
 #include "core/schedule.h"
+#include "core/silence.h"
 #include "core/time.h"
 #include "core/trial.h"
 #include "store/database.h"
@@ -117,6 +118,9 @@ struct NotificationRow {
   std::int64_t id = 0;
   std::string uid;
   std::string receiver;
+  std::string reason;
+  std::string group_key;
+  std::vector<std::int64_t> alerts;  // whose events it tells
   core::Time created;
   std::string state;
   int attempts = 0;
@@ -168,6 +172,9 @@ class Reader {
   std::vector<AlertEventRow> alert_events(std::int64_t alert_id);
   std::vector<NotificationRow> notifications(const std::string& state, std::int64_t before,
                                              int limit);
+  // Newest first; an empty state means every one, else "active", "pending" or "expired".
+  std::vector<core::Silence> silences(const std::string& state, core::Time now, std::int64_t before,
+                                      int limit);
   std::vector<OutcomeCount> outcome_counts();
   std::vector<DeliveryCount> delivery_counts();
 

@@ -15,8 +15,10 @@
 #include "core/alert.h"
 #include "core/behaviour.h"
 #include "core/config.h"
+#include "core/dispatch.h"
 #include "core/records.h"
 #include "core/schedule.h"
+#include "core/silence.h"
 #include "core/time.h"
 #include "core/trial.h"
 #include "core/usage.h"
@@ -77,9 +79,12 @@ struct Notification {
   std::int64_t id = 0;
   std::string uid;  // the same in every attempt
   std::string receiver;
+  std::string group_key;
+  std::string reason;  // core::dispatch_reason_name(), or "digest"
   core::Time created;
   std::string body;
   int attempts = 0;
+  core::Time tried_from;
 };
 
 enum class DeliveryState { kPending, kDelivered, kDead };
@@ -92,10 +97,12 @@ struct Delivery {
   std::string error;
 };
 
-// A change of one alert, to be stored with what has to be sent because of it.
+// A change of one alert. Its event is put into the outbox for these receivers, and that of a
+// resolution for those who were told, or are about to be.
 struct AlertTransition {
   core::Alert alert;
   core::AlertChange change;
+  std::vector<std::string> receivers{};
 };
 
 // The writing side of the database: one connection, one writer at a time, each call one
@@ -162,18 +169,49 @@ class Store {
   // The active ones, as listed last.
   std::vector<std::string> organization_accounts(const std::string& target);
 
+  // Alerts, silences and the outbox: store/outbox.cpp.
   std::vector<core::Alert> open_alerts();
-  // Stores alerts that changed, an event for each change worth one, and the notifications.
-  // A transition with kCleared deletes the alert. Sets `next_attempt` to `now`.
-  void apply(const std::vector<AlertTransition>& transitions,
-             const std::vector<Notification>& notifications, core::Time now);
+  // Stores alerts that changed, with an event for each change worth one and the outbox's rows.
+  // A transition with kCleared deletes the alert.
+  void apply(const std::vector<AlertTransition>& transitions, core::Time now);
+  // How many alerts of a fingerprint have fired since, and resolved.
+  int earlier_firings(const std::string& fingerprint, core::Time since);
+  // Notes that somebody looks after an alert that is open. Throws Error(kNotFound), or
+  // Error(kConflict) if it has resolved.
+  core::Alert acknowledge(std::int64_t alert_id, const std::string& by, const std::string& comment,
+                          core::Time now);
+
+  // Stores it; returns its id.
+  std::int64_t add_silence(const core::Silence& silence);
+  // Lets it end now; one that has ended stays as it was. Throws Error(kNotFound).
+  core::Silence end_silence(std::int64_t id, core::Time now);
+  // Those that have not ended.
+  std::vector<core::Silence> silences(core::Time now);
+
+  // What there is to tell a receiver: events that it has not been told, and alerts that fire.
+  core::DispatchInput outbox(const std::string& receiver);
+  // Puts events into a message, whose first attempt is due at once.
+  void compose(const Notification& notification, const std::vector<std::int64_t>& events);
+  // Notes that a receiver needs not be told of events.
+  void drop_events(const std::string& receiver, const std::vector<std::int64_t>& events,
+                   core::Time now);
+  // When the newest message of a group was made.
+  std::optional<core::Time> last_message(const std::string& receiver, const std::string& group_key);
+  // Whether a receiver has been told of an alert.
+  bool was_told(const std::string& receiver, std::int64_t alert_id);
+  // Alerts that resolved since.
+  std::vector<core::Alert> resolved_since(core::Time since);
 
   // What has to be sent to a receiver now, oldest first.
   std::vector<Notification> due_notifications(const std::string& receiver, core::Time now,
                                               int most);
-  // Gives up what is meant for receivers other than these; how many.
+  // Gives up what is meant for receivers other than these; how many messages.
   int drop_notifications(const std::vector<std::string>& receivers, core::Time now);
   void record_delivery(std::int64_t notification_id, const Delivery& delivery);
+  // Lets dead messages be tried again, from now on for another day: that of the id, or, without
+  // one, every one of the receiver ("": of all). How many.
+  int redrive(std::optional<std::int64_t> notification_id, const std::string& receiver,
+              core::Time now);
 
  private:
   std::int64_t series_id(const std::string& region, const core::UsageTotal& total,

@@ -170,28 +170,6 @@ Json group_json(const store::Group& group, core::Metric metric) {
   return json;
 }
 
-Json alert_json(const core::Alert& alert) {
-  const bool resolved = alert.state == core::AlertState::kResolved;
-  std::optional<double> change;
-  if (alert.before && alert.after) change = *alert.after - *alert.before;
-  return {{"id", alert.id},
-          {"fingerprint", alert.fingerprint},
-          {"rule", alert.rule},
-          {"severity", alert.severity},
-          {"state", core::alert_state_name(alert.state)},
-          {"labels", alert.labels},
-          {"currency", maybe(alert.currency)},
-          {"before", maybe(alert.before)},
-          {"after", maybe(alert.after)},
-          {"change", maybe(change)},
-          {"score", maybe(alert.score)},
-          {"details", alert.details.empty() ? Json(nullptr) : Json::parse(alert.details)},
-          {"polls", alert.polls},
-          {"pending_since", core::format_time(alert.pending_since)},
-          {"starts_at", maybe(alert.starts_at)},
-          {"ends_at", resolved ? maybe(alert.ends_at) : Json(nullptr)}};
-}
-
 std::string row_key(const store::LatestRow& row) {
   return row.account + '\n' + row.region + '\n' + row.type + '\n' + row.provider + '\n' +
          row.currency;
@@ -698,6 +676,54 @@ Json deltas_reply(Asking asking) {
   return result;
 }
 
+Json alert_json(const core::Alert& alert) {
+  const bool resolved = alert.state == core::AlertState::kResolved;
+  std::optional<double> change;
+  if (alert.before && alert.after) change = *alert.after - *alert.before;
+  return {{"id", alert.id},
+          {"fingerprint", alert.fingerprint},
+          {"rule", alert.rule},
+          {"severity", alert.severity},
+          {"state", core::alert_state_name(alert.state)},
+          {"labels", alert.labels},
+          {"currency", maybe(alert.currency)},
+          {"before", maybe(alert.before)},
+          {"after", maybe(alert.after)},
+          {"peak", maybe(alert.peak)},
+          {"change", maybe(change)},
+          {"score", maybe(alert.score)},
+          {"details", alert.details.empty() ? Json(nullptr) : Json::parse(alert.details)},
+          {"polls", alert.polls},
+          {"pending_since", core::format_time(alert.pending_since)},
+          {"starts_at", maybe(alert.starts_at)},
+          {"ends_at", resolved ? maybe(alert.ends_at) : Json(nullptr)},
+          {"duration_seconds", resolved && alert.starts_at && alert.ends_at
+                                   ? Json((*alert.ends_at - *alert.starts_at).count())
+                                   : Json(nullptr)},
+          {"flapping", core::is_flapping(alert)},
+          {"acknowledged_at", maybe(alert.acked_at)},
+          {"acknowledged_by", maybe(alert.acked_by)},
+          {"acknowledged_comment", maybe(alert.ack_comment)}};
+}
+
+Json silence_json(const core::Silence& silence, core::Time now) {
+  Json matchers = Json::array();
+  for (const core::Matcher& matcher : silence.matchers) {
+    matchers.push_back(core::format_matcher(matcher));
+  }
+  const char* state = silence.active(now)       ? "active"
+                      : now < silence.starts_at ? "pending"
+                                                : "expired";
+  return {{"id", silence.id},
+          {"state", state},
+          {"matchers", matchers},
+          {"starts_at", core::format_time(silence.starts_at)},
+          {"ends_at", core::format_time(silence.ends_at)},
+          {"created_by", silence.created_by},
+          {"comment", silence.comment},
+          {"created_at", core::format_time(silence.created_at)}};
+}
+
 Json alerts_reply(Asking asking) {
   const std::string state = asking.query.one("state").value_or("");
   if (!state.empty() && !core::parse_alert_state(state)) {
@@ -743,6 +769,9 @@ Json notifications_reply(Asking asking) {
         return {{"id", row.id},
                 {"uid", row.uid},
                 {"receiver", row.receiver},
+                {"reason", row.reason},
+                {"group_key", row.group_key},
+                {"alerts", row.alerts},
                 {"created", core::format_time(row.created)},
                 {"state", row.state},
                 {"attempts", row.attempts},
@@ -751,6 +780,20 @@ Json notifications_reply(Asking asking) {
                 {"finished", maybe(row.finished)},
                 {"error", maybe(row.error)}};
       });
+}
+
+Json silences_reply(Asking asking) {
+  const std::string state = asking.query.one("state").value_or("");
+  if (!state.empty() && state != "active" && state != "pending" && state != "expired") {
+    throw Error(ErrorCode::kInvalid,
+                "state: '{}' is not allowed; allowed: active, pending, expired", state);
+  }
+  return by_id<core::Silence>(
+      asking,
+      [&](std::int64_t before, int limit) {
+        return asking.reader.silences(state, asking.now, before, limit);
+      },
+      [&](const core::Silence& silence) { return silence_json(silence, asking.now); });
 }
 
 }  // namespace usaged::web

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "core/alert.h"
+#include "core/silence.h"
 #include "core/time.h"
 #include "store/history.h"
 #include "store/reader.h"
@@ -38,6 +40,10 @@ Json deltas_reply(Asking asking);
 Json alerts_reply(Asking asking);
 Json alert_reply(Asking asking, const std::string& id);
 Json notifications_reply(Asking asking);
+Json silences_reply(Asking asking);
+
+Json alert_json(const core::Alert& alert);
+Json silence_json(const core::Silence& silence, core::Time now);
 
 // JSON text; bytes that are no UTF-8 are replaced.
 std::string to_text(const Json& json, int indent = -1);

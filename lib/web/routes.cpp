@@ -31,6 +31,12 @@ std::string_view title_of(int status) {
       return "Method Not Allowed";
     case 409:
       return "Conflict";
+    case 411:
+      return "Length Required";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
     case 417:
       return "Expectation Failed";
     case 421:
@@ -174,49 +180,93 @@ Response api_of(const RouteContext& context) {
   return api(context, kReply);
 }
 
+Response written(const RouteContext& context, int status, const Json& json) {
+  context.query.finish();
+  return {status, "application/json", to_text(json)};
+}
+
+Response post_poll(const RouteContext& context) {
+  return written(context, 202, poll_now(context.actors, context.body));
+}
+
+Response post_ack(const RouteContext& context) {
+  return written(context, 200,
+                 acknowledge(context.actors, context.parameter, context.body, context.now));
+}
+
+Response post_silence(const RouteContext& context) {
+  return written(context, 201, add_silence(context.actors, context.body, context.now));
+}
+
+Response delete_silence(const RouteContext& context) {
+  return written(context, 200, end_silence(context.actors, context.parameter, context.now));
+}
+
+Response post_redrive(const RouteContext& context) {
+  return written(context, 200, redrive(context.actors, context.body, context.now));
+}
+
 constexpr std::array kRoutes{
-    Route{"/api/v1/status", api_of<status_reply>, true},
-    Route{"/api/v1/accounts", api_of<accounts_reply>, true},
-    Route{"/api/v1/polls", api_of<polls_reply>, true},
-    Route{"/api/v1/usage/latest", api_of<latest_reply>, true},
-    Route{"/api/v1/usage/history", history, true},
-    Route{"/api/v1/usage/daily", api_of<daily_reply>, true},
-    Route{"/api/v1/usage/forecast", api_of<forecast_reply>, true},
-    Route{"/api/v1/usage/showback", api_of<showback_reply>, true},
-    Route{"/api/v1/usage/echo", api_of<echo_reply>, true},
-    Route{"/api/v1/usage/deltas", api_of<deltas_reply>, true},
-    Route{"/api/v1/alerts", api_of<alerts_reply>, true},
-    Route{"/api/v1/alerts/{id}", alert, true},
-    Route{"/api/v1/notifications", api_of<notifications_reply>, true},
-    Route{"/api/v1/export", export_all, true},
-    Route{"/metrics", metrics, true},
-    Route{"/-/healthy", healthy, false},
-    Route{"/-/ready", ready, false},
-    Route{"/healthz", healthy, false},
-    Route{"/openapi.yaml", asset<kOpenApi, kYaml>, false},
-    Route{"/", asset<kIndex, kHtml>, false},
-    Route{"/app.js", asset<kScript, kJavaScript>, false},
-    Route{"/style.css", asset<kStyle, kCss>, false},
-    Route{"/icon.svg", asset<kIcon, kSvg>, false},
+    Route{"GET", "/api/v1/status", api_of<status_reply>, true},
+    Route{"GET", "/api/v1/accounts", api_of<accounts_reply>, true},
+    Route{"GET", "/api/v1/polls", api_of<polls_reply>, true},
+    Route{"GET", "/api/v1/usage/latest", api_of<latest_reply>, true},
+    Route{"GET", "/api/v1/usage/history", history, true},
+    Route{"GET", "/api/v1/usage/daily", api_of<daily_reply>, true},
+    Route{"GET", "/api/v1/usage/forecast", api_of<forecast_reply>, true},
+    Route{"GET", "/api/v1/usage/showback", api_of<showback_reply>, true},
+    Route{"GET", "/api/v1/usage/echo", api_of<echo_reply>, true},
+    Route{"GET", "/api/v1/usage/deltas", api_of<deltas_reply>, true},
+    Route{"GET", "/api/v1/alerts", api_of<alerts_reply>, true},
+    Route{"GET", "/api/v1/alerts/{id}", alert, true},
+    Route{"GET", "/api/v1/notifications", api_of<notifications_reply>, true},
+    Route{"GET", "/api/v1/silences", api_of<silences_reply>, true},
+    Route{"GET", "/api/v1/export", export_all, true},
+    Route{"POST", "/api/v1/polls", post_poll, true},
+    Route{"POST", "/api/v1/alerts/{id}/ack", post_ack, true},
+    Route{"POST", "/api/v1/silences", post_silence, true},
+    Route{"DELETE", "/api/v1/silences/{id}", delete_silence, true},
+    Route{"POST", "/api/v1/notifications/redrive", post_redrive, true},
+    Route{"GET", "/metrics", metrics, true},
+    Route{"GET", "/-/healthy", healthy, false},
+    Route{"GET", "/-/ready", ready, false},
+    Route{"GET", "/healthz", healthy, false},
+    Route{"GET", "/openapi.yaml", asset<kOpenApi, kYaml>, false},
+    Route{"GET", "/", asset<kIndex, kHtml>, false},
+    Route{"GET", "/app.js", asset<kScript, kJavaScript>, false},
+    Route{"GET", "/style.css", asset<kStyle, kCss>, false},
+    Route{"GET", "/icon.svg", asset<kIcon, kSvg>, false},
 };
 
 }  // namespace
 
 std::span<const Route> routes() { return kRoutes; }
 
-const Route* find_route(std::string_view path, std::string& parameter) {
+Found find_route(std::string_view method, std::string_view path) {
   constexpr std::string_view kParameter = "{id}";
+  Found found;
   for (const Route& route : kRoutes) {
-    if (route.path == path) return &route;
-    if (!route.path.ends_with(kParameter)) continue;
-    const std::string_view prefix = route.path.substr(0, route.path.size() - kParameter.size());
-    if (path.starts_with(prefix) && path.size() > prefix.size() &&
-        path.find('/', prefix.size()) == std::string_view::npos) {
-      parameter = std::string(path.substr(prefix.size()));
-      return &route;
+    std::string parameter;
+    const std::size_t place = route.path.find(kParameter);
+    if (place == std::string_view::npos) {
+      if (route.path != path) continue;
+    } else {
+      const std::string_view before = route.path.substr(0, place);
+      const std::string_view after = route.path.substr(place + kParameter.size());
+      if (path.size() <= before.size() + after.size() || !path.starts_with(before) ||
+          !path.ends_with(after)) {
+        continue;
+      }
+      parameter = path.substr(before.size(), path.size() - before.size() - after.size());
+      if (parameter.find('/') != std::string::npos) continue;
     }
+    found.allowed += (found.allowed.empty() ? "" : ", ") + std::string(route.method);
+    if (route.method == "GET") found.allowed += ", HEAD";
+    if (found.route != nullptr || route.method != (method == "HEAD" ? "GET" : method)) continue;
+    found.route = &route;
+    found.parameter = parameter;
   }
-  return nullptr;
+  return found;
 }
 
 int status_of(ErrorCode code) {

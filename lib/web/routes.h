@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/time.h"
 #include "store/reader.h"
+#include "web/actions.h"
 #include "web/metrics.h"
 #include "web/query.h"
 #include "web/streams.h"
@@ -24,30 +25,40 @@ struct RouteContext {
   std::string accept;     // its Accept header
   std::string not_ready;  // why the daemon is not ready; empty: it is
   std::string target;     // the path and parameters as they came
+  std::string body;       // of a POST
+  const Actors& actors;
 };
 
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::string etag{};  // a weak one, with its quotes; empty: it may not be kept
-  std::string link{};  // RFC 8288: where the next page is
+  std::string etag{};   // a weak one, with its quotes; empty: it may not be kept
+  std::string link{};   // RFC 8288: where the next page is
+  std::string allow{};  // of a 405: the methods that there are
   // Instead of a body: writes it piece by piece. What it throws before the first piece becomes a
   // problem; after that the connection breaks off.
   std::function<void(const Sink&)> stream{};
 };
 
 struct Route {
-  std::string_view path;  // a segment {id} stands for any text
+  std::string_view method;  // GET (and HEAD), POST or DELETE
+  std::string_view path;    // a segment {id} stands for any text
   Response (*handle)(const RouteContext&);
   bool limited;  // refused with 503 while too many others are at work
 };
 
-// Every address that is answered, with GET and HEAD.
+// Every address that is answered.
 std::span<const Route> routes();
 
-// The route of a decoded path, and what stands for its {id}; nullptr if there is none.
-const Route* find_route(std::string_view path, std::string& parameter);
+// What is at a decoded path: the route for a method, what stands for its {id}, and the methods that
+// there are ("GET, HEAD, POST"); nullptr and "" if there is nothing.
+struct Found {
+  const Route* route = nullptr;
+  std::string parameter;
+  std::string allowed;
+};
+Found find_route(std::string_view method, std::string_view path);
 
 int status_of(core::ErrorCode code);
 

@@ -46,6 +46,7 @@ constexpr std::chrono::seconds kHandlerDeadline{60};
 constexpr int kReaders = 8;
 // Streams at a time: each holds a reader for as long as its client takes.
 constexpr int kMostStreams = 4;
+constexpr std::size_t kMostBody = 65536;
 constexpr std::size_t kLeastGzip = 1024;
 constexpr int kGzipLevel = 4;
 
@@ -137,9 +138,54 @@ std::string host_of(std::string_view header) {
   return text.substr(0, text.find(':'));
 }
 
+// True if a page of another origin sends the request (Fetch's Sec-Fetch-Site and Origin).
+bool is_from_elsewhere(const Poco::Net::HTTPServerRequest& request) {
+  const std::string site = request.get("Sec-Fetch-Site", "none");
+  if (site != "none" && site != "same-origin") return true;
+  if (!request.has("Origin")) return false;
+  const std::string origin = core::lower(request.get("Origin"));
+  const std::string host = core::lower(request.get("Host"));
+  return origin != "http://" + host && origin != "https://" + host;
+}
+
+bool is_json(const std::string& content_type) {
+  return core::trim(core::lower(content_type.substr(0, content_type.find(';')))) ==
+         "application/json";
+}
+
+// What is wrong with a request that writes; nullopt: nothing.
+std::optional<Response> refusal_of_write(const Poco::Net::HTTPServerRequest& request) {
+  const std::string& uri = request.getURI();
+  Found found;
+  try {
+    found = find_route(request.getMethod(), percent_decode(uri.substr(0, uri.find('?')), false));
+  } catch (const Error& e) {
+    return problem(status_of(e.code()), e.what());
+  }
+  if (found.allowed.empty()) return problem(404, "there is nothing at this address");
+  if (found.route == nullptr) {
+    Response response = problem(405, "this address has " + found.allowed);
+    response.allow = found.allowed;
+    return response;
+  }
+  if (is_from_elsewhere(request)) return problem(403, "a page of another origin may not write");
+  if (request.getMethod() != "POST") return std::nullopt;
+  const std::string length = request.get("Content-Length", "");
+  if (length.empty()) return problem(411, "a POST must say its Content-Length");
+  if (length.size() > 6 || std::stoul(length) > kMostBody) {
+    return problem(413, fmt::format("a body has {} bytes at most", kMostBody));
+  }
+  if (!is_json(request.get("Content-Type", ""))) {
+    return problem(415, "write Content-Type: application/json");
+  }
+  return std::nullopt;
+}
+
 // Why a request must not be handled; nullopt: it may. By status and reason.
 std::optional<Response> refusal(const Poco::Net::HTTPServerRequest& request,
                                 const std::vector<std::string>& allowed_hosts) {
+  const std::string& method = request.getMethod();
+  const bool has_body = method == "POST";
   int hosts = 0;
   int lengths = 0;
   for (const auto& [name, value] : request) {
@@ -148,14 +194,20 @@ std::optional<Response> refusal(const Poco::Net::HTTPServerRequest& request,
     hosts += lower == "host" ? 1 : 0;
     if (lower == "content-length") {
       if (++lengths > 1) return problem(400, "there is more than one Content-Length");
-      if (value != "0") return problem(400, "a request here has no body");
+      const bool digits =
+          !value.empty() && std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; });
+      if (!digits) return problem(400, "Content-Length must be a number");
+      if (!has_body && value != "0") return problem(400, "a request like this has no body");
     }
-    if (lower == "transfer-encoding") return problem(400, "a request here has no body");
+    if (lower == "transfer-encoding") return problem(400, "a body is sent with a Content-Length");
     if (lower == "expect") return problem(417, "Expect is not supported");
   }
   if (hosts != 1) return problem(400, "there must be one Host header");
-  const std::string& method = request.getMethod();
-  if (method != "GET" && method != "HEAD") return problem(405, "only GET and HEAD are answered");
+  if (method != "GET" && method != "HEAD" && method != "POST" && method != "DELETE") {
+    Response response = problem(405, "only GET, HEAD, POST and DELETE are answered");
+    response.allow = "GET, HEAD, POST, DELETE";
+    return response;
+  }
   if (!request.getURI().starts_with('/')) return problem(400, "the target must be a path");
   const std::string host = host_of(request.get("Host"));
   if (std::ranges::find(allowed_hosts, host) == allowed_hosts.end()) {
@@ -163,7 +215,8 @@ std::optional<Response> refusal(const Poco::Net::HTTPServerRequest& request,
                    "this server is not the host that the request names; add the name to "
                    "http.allowed_hosts if it should be");
   }
-  return std::nullopt;
+  if (method == "GET" || method == "HEAD") return std::nullopt;
+  return refusal_of_write(request);
 }
 
 // True if an Accept-Encoding header allows gzip (RFC 9110, 12.5.3).
@@ -217,7 +270,7 @@ void set_head(Poco::Net::HTTPServerResponse& response, const Response& answer) {
   response.set("Referrer-Policy", "no-referrer");
   response.set("X-Content-Type-Options", "nosniff");
   if (answer.status == 503) response.set("Retry-After", "1");
-  if (answer.status == 405) response.set("Allow", "GET, HEAD");
+  if (answer.status == 405) response.set("Allow", answer.allow);
 }
 
 void send(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response,
@@ -344,18 +397,30 @@ struct Server::State {
   Connections connections;
   std::unique_ptr<Poco::Net::TCPServer> server;
 
-  Response answer_request(const Poco::Net::HTTPServerRequest& request) {
+  Response answer_request(const Poco::Net::HTTPServerRequest& request, std::string body) {
     try {
       const std::string& uri = request.getURI();
       const std::size_t mark = uri.find('?');
       const std::string path = percent_decode(uri.substr(0, mark), false);
-      std::string parameter;
-      const Route* route = find_route(path, parameter);
-      if (route == nullptr) return problem(404, "there is nothing at this address");
+      const Found found = find_route(request.getMethod(), path);
+      if (found.allowed.empty()) return problem(404, "there is nothing at this address");
+      if (found.route == nullptr) {
+        Response response = problem(405, "this address has " + found.allowed);
+        response.allow = found.allowed;
+        return response;
+      }
+      const Route* route = found.route;
       Query query(mark == std::string::npos ? "" : uri.substr(mark + 1));
-      const RouteContext context{readers,           counters,  query,
-                                 world.now(),       parameter, request.get("Accept", ""),
-                                 world.not_ready(), uri};
+      const RouteContext context{readers,
+                                 counters,
+                                 query,
+                                 world.now(),
+                                 found.parameter,
+                                 request.get("Accept", ""),
+                                 world.not_ready(),
+                                 uri,
+                                 std::move(body),
+                                 world.actors};
       if (!route->limited) return answer(*route, context);
       const Count count(at_work);
       if (count.now() > options.max_requests) {
@@ -376,22 +441,31 @@ template <typename State>
 class Handler : public Poco::Net::HTTPRequestHandler {
  public:
   Handler(State& state, Place place, std::optional<Response> refused)
-      : state_(state), place_(place), refused_(std::move(refused)) {
-    state_.connections.set_handling(place_, true);
-  }
+      : state_(state), place_(place), refused_(std::move(refused)) {}
   ~Handler() override { state_.connections.set_handling(place_, false); }
   Handler(const Handler&) = delete;
   Handler& operator=(const Handler&) = delete;
 
   void handleRequest(Poco::Net::HTTPServerRequest& request,
                      Poco::Net::HTTPServerResponse& response) override {
+    std::string body;
+    // It has to come within the deadline of the header, counted anew.
+    if (!refused_ && request.getMethod() == "POST") {
+      state_.connections.set_handling(place_, false);
+      body.resize(std::stoul(request.get("Content-Length")));
+      request.stream().read(body.data(), static_cast<std::streamsize>(body.size()));
+      if (static_cast<std::size_t>(request.stream().gcount()) != body.size()) {
+        refused_ = problem(400, "the body ended before its Content-Length");
+      }
+    }
+    state_.connections.set_handling(place_, true);
     if (refused_) {
       response.setKeepAlive(false);
       send(request, response, *refused_);
       linger(place_->socket);
       return;
     }
-    const Response answer = state_.answer_request(request);
+    const Response answer = state_.answer_request(request, std::move(body));
     if (!answer.stream) return send(request, response, answer);
     const Count streams(state_.streaming);
     if (streams.now() > kMostStreams) {

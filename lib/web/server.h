@@ -7,6 +7,7 @@
 
 #include "core/time.h"
 #include "store/reader.h"
+#include "web/actions.h"
 #include "web/metrics.h"
 
 namespace usaged::web {
@@ -25,12 +26,15 @@ struct ServerWorld {
   std::function<core::Time()> now;
   // Why the daemon is not ready; empty: it is.
   std::function<std::string()> not_ready;
+  Actors actors;
 };
 
 // The HTTP side: listens from construction to destruction. Poco's server takes more than is safe,
 // so each request is checked before a handler or a body is touched: whatever two readers could read
-// in two ways is refused with 400 and its connection closed, no request has a body, and a header
-// that takes longer than 15 seconds ends its connection.
+// in two ways is refused with 400 and its connection closed; only a POST to an address that takes
+// one has a body, of JSON and a length that it says, which is read whole before anything is done;
+// what writes must come from no page of another origin; and a header, or a body, that takes longer
+// than 15 seconds ends its connection.
 class Server {
  public:
   // Throws Error(kUnavailable) if the address is taken.

@@ -74,6 +74,13 @@ TEST(Daemon, TakesTheRepliesDoublesAsTheyAre) {
   }
 }
 
+core::Receiver webhook(const std::string& name, const std::string& url) {
+  core::Receiver receiver;
+  receiver.name = name;
+  receiver.url = url;
+  return receiver;
+}
+
 core::Rule increase() {
   core::Rule rule;
   rule.name = "cost-increase";
@@ -94,8 +101,8 @@ TEST(Daemon, AJumpInUsageFiresOnceAndResolves) {
          "EC2_INSTANCE_HOURS", start + 30 * kHour, start + 36 * kHour, 500}};
   }
   world.start_simulator();
-  world.config.receivers = {
-      {"hook", world.simulator->url() + "/webhook", world.folder.path("secret")}};
+  world.config.receivers = {webhook("hook", world.simulator->url() + "/webhook")};
+  world.config.receivers[0].secret_file = world.folder.path("secret");
   std::ofstream(world.folder.path("secret")) << "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n";
   Daemon& daemon = world.start_daemon();
   std::vector<std::string> states;
@@ -150,8 +157,8 @@ TEST(Daemon, MessagesWaitForTheirReceiverAndKeepTheirId) {
   receiver_options.port = 0;
   auto receiver = std::make_unique<sim::Simulator>(receiver_options);
   receiver_options.port = receiver->port();
-  world.config.receivers = {{"hook", receiver->url() + "/webhook", ""},
-                            {"other", world.simulator->url() + "/webhook", ""}};
+  world.config.receivers = {webhook("hook", receiver->url() + "/webhook"),
+                            webhook("other", world.simulator->url() + "/webhook")};
   receiver.reset();
 
   Daemon& daemon = world.start_daemon();
@@ -176,8 +183,8 @@ TEST(Daemon, MessagesDieAfterADayOrAtOnceIfRefused) {
   World world;
   raise_alert(world);
   world.start_simulator();
-  world.config.receivers = {{"away", "http://127.0.0.1:1/", ""},
-                            {"refuses", world.simulator->url() + "/nothing", ""}};
+  world.config.receivers = {webhook("away", "http://127.0.0.1:1/"),
+                            webhook("refuses", world.simulator->url() + "/nothing")};
   Daemon& daemon = world.start_daemon();
   daemon.step();
   const core::Time start = world.clock.now() + kHour;

@@ -78,9 +78,10 @@ TEST(Judge, WithoutFloorsNoChangeIsStillCalm) {
 
 struct Life {
   std::optional<Alert> open;
+  Rule of = rule();
   AlertChange step(int poll, const ValueAt& after) {
     const AlertStep next =
-        advance(rule(), open, measure(poll, value(50), after), kStart + poll * kHour);
+        advance(of, open, measure(poll, value(50), after), kStart + poll * kHour);
     open = next.alert;
     return next.change;
   }
@@ -103,6 +104,36 @@ TEST(Alert, FiresAfterEnoughPollsAndResolvesBelowTheRecoveryThreshold) {
   EXPECT_EQ(life.step(5, value(54)), AlertChange::kResolved);
   EXPECT_EQ(life.open->state, AlertState::kResolved);
   EXPECT_EQ(life.open->ends_at, kStart + 5 * kHour);
+}
+
+TEST(Alert, RemembersItsPeak) {
+  Life life;
+  life.step(1, value(70));
+  life.step(2, value(90));
+  life.step(3, value(65));
+  EXPECT_EQ(life.open->peak, 90);
+  EXPECT_EQ(life.open->after, 65);
+}
+
+TEST(Alert, KeepsFiringUntilItHasBeenCalmForSoLong) {
+  Life life;
+  life.of.keep_firing = 3 * kHour;
+  life.step(1, value(60));
+  EXPECT_EQ(life.step(2, value(60)), AlertChange::kFired);
+  EXPECT_EQ(life.step(3, value(50)), AlertChange::kKept);  // calm since then
+  EXPECT_EQ(life.step(5, value(60)), AlertChange::kKept);  // and not any more
+  EXPECT_FALSE(life.open->calm_since);
+  EXPECT_EQ(life.step(6, value(50)), AlertChange::kKept);
+  EXPECT_EQ(life.step(8, value(50)), AlertChange::kKept);
+  EXPECT_EQ(life.step(9, value(50)), AlertChange::kResolved);
+}
+
+TEST(Alert, FlapsOnceItFiresTheThirdTimeInADay) {
+  Alert alert;
+  alert.flaps = 1;
+  EXPECT_FALSE(is_flapping(alert));
+  alert.flaps = 2;
+  EXPECT_TRUE(is_flapping(alert));
 }
 
 TEST(Alert, APendingOneThatCalmsDownIsForgotten) {

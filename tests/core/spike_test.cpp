@@ -35,11 +35,11 @@ SpikeJudgement judge(const std::vector<UsageDay>& history, double before, double
                      largest_step);
 }
 
-TEST(Baseline, NeedsFourDaysAfterTheFirst) {
+TEST(Baseline, NeedsTwoDaysAfterTheFirst) {
   EXPECT_FALSE(make_baseline({}));
-  EXPECT_FALSE(make_baseline(steady(4)));
-  ASSERT_TRUE(make_baseline(steady(5)));
-  EXPECT_EQ(make_baseline(steady(5))->days, 4);
+  EXPECT_FALSE(make_baseline(steady(2)));
+  ASSERT_TRUE(make_baseline(steady(3)));
+  EXPECT_EQ(make_baseline(steady(3))->days, 2);
   // A trial's days cost nothing, and are no usual.
   std::vector<double> trial(15, 0.0);
   trial.insert(trial.end(), 5, 100.0);

@@ -290,8 +290,12 @@ TEST(Documents, TheFlagsInTheReadmeExist) {
   const std::regex line("inspector-usaged ([a-z-]+)([^\n`]*)");
   int checked = 0;
   for (std::sregex_iterator it(readme.begin(), readme.end(), line), end; it != end; ++it) {
-    const std::string help = run({kBinary, (*it)[1], "--help"}).output;
     const std::string rest = (*it)[2];
+    std::string help = run({kBinary, (*it)[1], "--help"}).output;
+    std::smatch word;  // a subcommand of it, maybe
+    if (std::regex_search(rest, word, std::regex("^ ([a-z]+) "))) {
+      help += run({kBinary, (*it)[1], word[1], "--help"}).output;
+    }
     const std::regex flag("--[a-z-]+");
     for (std::sregex_iterator f(rest.begin(), rest.end(), flag); f != end; ++f) {
       const std::string name = (*f)[0];

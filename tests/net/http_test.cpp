@@ -156,6 +156,24 @@ TEST(CurlClient, GoesThroughTheProxyOfTheEnvironmentButForWhatIsExempt) {
   unsetenv("NO_PROXY");
 }
 
+TEST(CurlClient, ConnectsToNoAddressOfTheLinkIfToldSo) {
+  CurlClient client(nullptr, "test");
+  HttpRequest request;
+  request.timeout = std::chrono::milliseconds{2000};
+  request.direct = true;
+  request.refuse_link = true;
+  for (const char* url :
+       {"http://169.254.169.254/latest/meta-data/", "http://[fe80::1]/", "http://[fd00:ec2::254]/",
+        "http://[::ffff:169.254.169.254]/", "http://2852039166/", "http://0xa9fea9fe/"}) {
+    request.url = url;
+    const HttpReply reply = client.send(request);
+    EXPECT_EQ(reply.failure, TransportFailure::kRefused) << url << ": " << reply.failure_text;
+  }
+  const sim::Simulator simulator(options(""));
+  request.url = simulator.url() + "/simulator/clock";
+  EXPECT_EQ(client.send(request).status, 200);
+}
+
 TEST(CurlClient, TrustsTheBundleItIsGiven) {
   const support::TempFolder folder;
   const support::Ran made = support::run(

@@ -232,17 +232,16 @@ core::Alert alert() {
   return a;
 }
 
-TEST_F(StoreTest, AlertsAndTheirMessagesAreStoredTogetherOrNotAtAll) {
+TEST_F(StoreTest, AlertsAndTheirEventsAreStoredTogetherOrNotAtAll) {
   Store store(path_);
-  Notification message;
-  message.uid = "m1";
-  message.receiver = "hook";
-  message.body = "{}";
-  store.apply({{alert(), core::AlertChange::kBegan}}, {message}, kStart);
+  store.apply({{alert(), core::AlertChange::kBegan}}, kStart);
   core::Alert other = alert();
   other.fingerprint = "f01";
-  // The uid is taken: nothing of this may stay.
-  EXPECT_THROW(store.apply({{other, core::AlertChange::kBegan}}, {message}, kStart), Error);
+  // One group has one open alert at most: nothing of this may stay.
+  EXPECT_THROW(
+      store.apply({{other, core::AlertChange::kBegan}, {alert(), core::AlertChange::kBegan}},
+                  kStart),
+      Error);
   ASSERT_EQ(store.open_alerts().size(), 1U);
 
   core::Alert fired = store.open_alerts()[0];
@@ -251,7 +250,7 @@ TEST_F(StoreTest, AlertsAndTheirMessagesAreStoredTogetherOrNotAtAll) {
   EXPECT_EQ(fired.after, 5);
   fired.state = core::AlertState::kFiring;
   fired.starts_at = kStart + kHour;
-  store.apply({{fired, core::AlertChange::kFired}}, {}, kStart + kHour);
+  store.apply({{fired, core::AlertChange::kFired}}, kStart + kHour);
   Reader reader(path_);
   EXPECT_EQ(reader.alert_events(fired.id).size(), 2U);
   EXPECT_EQ(reader.alert(fired.id)->starts_at, kStart + kHour);
@@ -259,52 +258,13 @@ TEST_F(StoreTest, AlertsAndTheirMessagesAreStoredTogetherOrNotAtAll) {
   EXPECT_TRUE(reader.alerts("resolved", 0, 10).empty());
 
   fired.state = core::AlertState::kResolved;
-  store.apply({{fired, core::AlertChange::kResolved}}, {}, kStart + 2 * kHour);
+  store.apply({{fired, core::AlertChange::kResolved}}, kStart + 2 * kHour);
   EXPECT_TRUE(store.open_alerts().empty());
   // The same group may have a new one now.
-  store.apply({{alert(), core::AlertChange::kBegan}}, {}, kStart + 3 * kHour);
-  store.apply({{store.open_alerts().at(0), core::AlertChange::kCleared}}, {}, kStart);
+  store.apply({{alert(), core::AlertChange::kBegan}}, kStart + 3 * kHour);
+  store.apply({{store.open_alerts().at(0), core::AlertChange::kCleared}}, kStart);
   EXPECT_TRUE(store.open_alerts().empty());
   EXPECT_EQ(reader.alerts("", 0, 10).size(), 1U);
-}
-
-TEST_F(StoreTest, MessagesStayUntilDeliveredOrDead) {
-  Store store(path_);
-  Notification message;
-  message.receiver = "hook";
-  message.body = "body";
-  for (const char* uid : {"m1", "m2"}) {
-    message.uid = uid;
-    store.apply({}, {message}, kStart);
-  }
-  EXPECT_TRUE(store.due_notifications("hook", kStart - core::Seconds{1}, 10).empty());
-  auto due = store.due_notifications("hook", kStart, 10);
-  ASSERT_EQ(due.size(), 2U);
-  EXPECT_EQ(due[0].body, "body");
-  store.record_delivery(due[0].id, {DeliveryState::kPending, kStart, kStart + kHour, "HTTP 500"});
-  store.record_delivery(due[1].id, {DeliveryState::kDelivered, kStart, {}, ""});
-  EXPECT_TRUE(store.due_notifications("other", kStart + kHour, 10).empty());
-  EXPECT_TRUE(store.due_notifications("hook", kStart, 10).empty());
-  due = store.due_notifications("hook", kStart + kHour, 10);
-  ASSERT_EQ(due.size(), 1U);
-  EXPECT_EQ(due[0].attempts, 1);
-  store.record_delivery(due[0].id, {DeliveryState::kDead, kStart, {}, "HTTP 404"});
-  EXPECT_TRUE(store.due_notifications("hook", kStart + 100 * kHour, 10).empty());
-  Reader reader(path_);
-  EXPECT_EQ(reader.notifications("dead", 0, 10).at(0).error, "HTTP 404");
-}
-
-TEST_F(StoreTest, MessagesForReceiversThatAreGoneAreGivenUp) {
-  Store store(path_);
-  Notification message;
-  for (const char* receiver : {"old", "kept"}) {
-    message.uid = message.receiver = receiver;
-    store.apply({}, {message}, kStart);
-  }
-  EXPECT_EQ(store.drop_notifications({"kept"}, kStart), 1);
-  EXPECT_EQ(store.due_notifications("kept", kStart, 10).size(), 1U);
-  Reader reader(path_);
-  EXPECT_EQ(reader.notifications("dead", 0, 10).at(0).receiver, "old");
 }
 
 TEST_F(StoreTest, AQuestionPastItsDeadlineEnds) {

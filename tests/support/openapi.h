@@ -30,10 +30,11 @@ class OpenApi {
     return node;
   }
 
-  // The schema of the JSON that a GET of the path gives.
-  YAML::Node schema_of(const std::string& path) const {
+  // The schema of the JSON that the path gives, with a status.
+  YAML::Node schema_of(const std::string& path, const std::string& method = "get",
+                       const std::string& status = "200") const {
     return resolve(
-        root_["paths"][path]["get"]["responses"]["200"])["content"]["application/json"]["schema"];
+        root_["paths"][path][method]["responses"][status])["content"]["application/json"]["schema"];
   }
 
   // What is wrong with a value; "" if nothing.

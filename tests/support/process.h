@@ -1,7 +1,10 @@
 #pragma once
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,6 +90,21 @@ class Process {
   bool waited_ = false;
   std::string output_;
 };
+
+// A port of loopback that was free a moment ago, for a program that can't choose one itself.
+inline int free_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  if (bind(socket, reinterpret_cast<sockaddr*>(&address), length) != 0 ||
+      getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    std::abort();
+  }
+  close(socket);
+  return ntohs(address.sin_port);
+}
 
 struct Ran {
   int code = 0;

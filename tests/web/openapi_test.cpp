@@ -24,10 +24,15 @@ OpenApi document() {
 
 TEST(OpenApi, NamesEveryRouteAndNoOther) {
   std::set<std::string> documented;
-  for (const auto& path : document().root()["paths"])
-    documented.insert(path.first.as<std::string>());
+  for (const auto& path : document().root()["paths"]) {
+    for (const auto& method : path.second) {
+      documented.insert(method.first.as<std::string>() + " " + path.first.as<std::string>());
+    }
+  }
   std::set<std::string> served;
-  for (const Route& route : routes()) served.emplace(route.path);
+  for (const Route& route : routes()) {
+    served.insert(core::lower(route.method) + " " + std::string(route.path));
+  }
   EXPECT_EQ(documented, served);
 }
 
@@ -75,10 +80,21 @@ class Replies : public ::testing::Test {
     alert.severity = "warning";
     alert.labels = {{"account_id", "111111111111"}};
     alert.pending_since = alert.counted_until = kNow;
+    store_.apply({{alert, core::AlertChange::kBegan}}, kNow);
     store::Notification message;
     message.uid = "m";
     message.receiver = "hook";
-    store_.apply({{alert, core::AlertChange::kBegan}}, {message}, kNow);
+    message.group_key = "{}:{}";
+    message.reason = "news";
+    message.created = kNow;
+    store_.compose(message, {});
+    core::Silence silence;
+    silence.matchers = {core::parse_matcher("region=eu-west-1")};
+    silence.starts_at = silence.created_at = kNow;
+    silence.ends_at = kNow + core::kHour;
+    silence.created_by = "ann";
+    silence.comment = "why";
+    store_.add_silence(silence);
   }
 
   static core::Target asked(const std::string& name, const std::string& region) {
@@ -90,31 +106,39 @@ class Replies : public ::testing::Test {
   }
 
   nlohmann::json ask(const std::string& path, const std::string& query) {
-    std::string parameter;
-    const Route* route = find_route(path, parameter);
     Query parsed(query);
-    const Response response =
-        answer(*route, {readers_, counters_, parsed, kNow, parameter, "", "", path + "?" + query});
+    const Response response = respond("GET", path, parsed, "", path + "?" + query);
     EXPECT_EQ(response.status, 200) << path << "?" << query << ": " << response.body;
     return nlohmann::json::parse(response.body);
   }
 
   std::string stream(const std::string& path, const std::string& query) {
-    std::string parameter;
-    const Route* route = find_route(path, parameter);
     Query parsed(query);
-    const Response response =
-        answer(*route, {readers_, counters_, parsed, kNow, parameter, "", "", path + "?" + query});
+    const Response response = respond("GET", path, parsed, "", path + "?" + query);
     EXPECT_EQ(response.status, 200) << path << "?" << query << ": " << response.body;
     std::string text;
     if (response.stream) response.stream([&](std::string_view piece) { text += piece; });
     return text;
   }
 
+  Response respond(const std::string& method, const std::string& path, Query& query,
+                   const std::string& body, const std::string& target) {
+    const Found found = find_route(method, path);
+    return answer(*found.route, {readers_, counters_, query, kNow, found.parameter, "", "", target,
+                                 body, actors_});
+  }
+
   support::TempFolder folder_;
   store::Store store_{folder_.path("u.db")};
   store::ReaderPool readers_{store_.path(), 2};
   Counters counters_;
+  int changes_ = 0;
+  Actors actors_{&store_, [this] { ++changes_; },
+                 [](const std::vector<std::string>& targets) {
+                   std::vector<std::pair<std::string, std::string>> polls;
+                   for (const std::string& target : targets) polls.emplace_back(target, "r");
+                   return polls;
+                 }};
 };
 
 TEST_F(Replies, MatchTheirSchemas) {
@@ -144,6 +168,7 @@ TEST_F(Replies, MatchTheirSchemas) {
       {"/api/v1/usage/deltas", "window=2h&group_by=account&group_by=type&metric=total"},
       {"/api/v1/alerts", ""},
       {"/api/v1/alerts", "state=pending&limit=1"},
+      {"/api/v1/silences", "state=active"},
       {"/api/v1/notifications", ""}};
   std::set<std::string> asked;
   for (const auto& [path, query] : questions) {
@@ -156,8 +181,81 @@ TEST_F(Replies, MatchTheirSchemas) {
   asked.insert("/api/v1/alerts/{id}");
   for (const Route& route : routes()) {
     const bool is_api = route.path.starts_with("/api/") && route.path != "/api/v1/export";
+    if (route.method != "GET") continue;
     EXPECT_TRUE(!is_api || asked.contains(std::string(route.path))) << route.path;
   }
+}
+
+struct Write {
+  const char* method;
+  const char* path;  // as documented
+  const char* address;
+  const char* body;
+  int status;
+};
+
+TEST_F(Replies, WritesDoWhatTheDocumentSays) {
+  const OpenApi api = document();
+  const std::vector<Write> writes{
+      {"POST", "/api/v1/silences", "/api/v1/silences",
+       R"({"matchers": ["account_id=1"], "duration": "2h", "created_by": "ann", "comment": "why"})",
+       201},
+      {"DELETE", "/api/v1/silences/{id}", "/api/v1/silences/2", "", 200},
+      {"POST", "/api/v1/alerts/{id}/ack", "/api/v1/alerts/1/ack", R"({"by": "ann"})", 200},
+      {"POST", "/api/v1/notifications/redrive", "/api/v1/notifications/redrive", "{}", 200},
+      {"POST", "/api/v1/polls", "/api/v1/polls", R"({"targets": ["t"]})", 202}};
+  std::set<std::string> written;
+  for (const Write& write : writes) {
+    Query none("");
+    const Response response = respond(write.method, write.address, none, write.body, "");
+    EXPECT_EQ(response.status, write.status) << write.address << ": " << response.body;
+    EXPECT_EQ(api.check(api.schema_of(write.path, core::lower(write.method),
+                                      std::to_string(write.status)),
+                        nlohmann::json::parse(response.body)),
+              "")
+        << write.address;
+    written.insert(std::string(write.method) + " " + write.path);
+  }
+  EXPECT_EQ(changes_, 4);
+  for (const Route& route : routes()) {
+    const std::string name = std::string(route.method) + " " + std::string(route.path);
+    EXPECT_TRUE(route.method == "GET" || written.contains(name)) << name;
+  }
+  EXPECT_EQ(ask("/api/v1/silences", "state=expired")["data"].size(), 1U);
+  EXPECT_EQ(ask("/api/v1/alerts/1", "")["data"]["acknowledged_by"], "ann");
+  EXPECT_EQ(ask("/api/v1/alerts/1", "")["data"]["events"].back()["change"], "acknowledged");
+}
+
+TEST_F(Replies, WritesThatMakeNoSenseChangeNothing) {
+  const std::string silence = "/api/v1/silences";
+  const std::vector<std::tuple<std::string, std::string, int, const char*>> cases{
+      {silence, "", 400, "must be a JSON object"},
+      {silence, "[1]", 400, "must be a JSON object"},
+      {silence, std::string(60000, '['), 400, "must be a JSON object"},
+      {silence, R"({"matchers": "a=b"})", 400, "matchers: "},
+      {silence, R"({"matchers": ["a=~("], "duration": "1h"})", 400, "regular expression"},
+      {silence, R"({"matchers": ["a=b"]})", 400, "either ends_at or duration"},
+      {silence, R"({"matchers": ["a=b"], "duration": "1x"})", 400, "duration: "},
+      {silence, R"({"matchers": ["a=b"], "duration": "1h", "created_by": "x"})", 400, "comment: "},
+      {silence,
+       R"({"matchers": ["a=b"], "duration": "1h", "created_by": "x", "comment": "y", "coment": 1})",
+       400, "did you mean 'comment'?"},
+      {silence, R"({"matchers": ["a=b"], "duration": "1h", "created_by": "x\ny", "comment": "y"})",
+       400, "one line"},
+      {"/api/v1/alerts/1/ack", "{}", 400, "by: "},
+      {"/api/v1/alerts/99/ack", R"({"by": "x"})", 404, "there is no alert 99"},
+      {"/api/v1/alerts/x/ack", R"({"by": "x"})", 404, "there is no alert x"},
+      {"/api/v1/notifications/redrive", R"({"id": 1})", 404, "no dead message 1"},
+      {"/api/v1/notifications/redrive", R"({"id": "1"})", 400, "whole number"},
+      {"/api/v1/polls", R"({"target": ["t"]})", 400, "did you mean 'targets'?"}};
+  for (const auto& [address, body, status, message] : cases) {
+    Query none("");
+    const Response response = respond("POST", address, none, body, "");
+    EXPECT_EQ(response.status, status) << body << "\n" << response.body;
+    EXPECT_NE(response.body.find(message), std::string::npos) << body << "\n" << response.body;
+  }
+  EXPECT_EQ(changes_, 0);
+  EXPECT_EQ(ask("/api/v1/silences", "")["data"].size(), 1U);
 }
 
 TEST_F(Replies, TheSamplesInTheDocumentAreAnswered) {
@@ -165,8 +263,10 @@ TEST_F(Replies, TheSamplesInTheDocumentAreAnswered) {
   int asked = 0;
   for (const auto& path : api.root()["paths"]) {
     const auto name = path.first.as<std::string>();
-    const YAML::Node samples = path.second["get"]["x-codeSamples"];
-    EXPECT_EQ(samples.IsDefined(), name.starts_with("/api/")) << name;
+    const YAML::Node get = path.second["get"];
+    const YAML::Node samples = get ? get["x-codeSamples"] : YAML::Node(YAML::NodeType::Undefined);
+    EXPECT_EQ(samples.IsDefined(), path.second["get"].IsDefined() && name.starts_with("/api/"))
+        << name;
     if (!samples) continue;
     const auto source = samples[0]["source"].as<std::string>();
     const std::string host = "http://127.0.0.1:10330";
@@ -175,12 +275,8 @@ TEST_F(Replies, TheSamplesInTheDocumentAreAnswered) {
     const std::size_t mark = std::min(address.find('?'), address.size());
     const std::string query = address.substr(std::min(mark + 1, address.size()));
     if (query.find("format=") != std::string::npos) {
-      std::string parameter;
       Query parsed(query);
-      const Route* route = find_route(address.substr(0, mark), parameter);
-      EXPECT_EQ(answer(*route, {readers_, counters_, parsed, kNow, "", "", "", address}).status,
-                200)
-          << source;
+      EXPECT_EQ(respond("GET", address.substr(0, mark), parsed, "", address).status, 200) << source;
     } else {
       const nlohmann::json reply = ask(address.substr(0, mark), query);
       EXPECT_EQ(api.check(api.schema_of(name), reply), "") << source;
@@ -231,7 +327,8 @@ TEST_F(Replies, EveryDocumentedParameterIsTaken) {
   int checked = 0;
   for (const auto& path : api.root()["paths"]) {
     const auto name = path.first.as<std::string>();
-    const YAML::Node parameters = path.second["get"]["parameters"];
+    const YAML::Node get = path.second["get"];
+    const YAML::Node parameters = get ? get["parameters"] : YAML::Node(YAML::NodeType::Undefined);
     if (!parameters || name.ends_with("{id}")) continue;
     for (const auto& node : parameters) {
       const YAML::Node parameter = api.resolve(node);
@@ -331,11 +428,10 @@ TEST_F(Replies, QuestionsThatMakeNoSenseAre400) {
                              {"/api/v1/usage/deltas", "window=1d&start=0"},
                              {"/api/v1/polls", "outcome=fine"},
                              {"/api/v1/polls", "cursor=YWJj"},
-                             {"/api/v1/alerts", "state=asleep"}}) {
-    std::string parameter;
+                             {"/api/v1/alerts", "state=asleep"},
+                             {"/api/v1/silences", "state=asleep"}}) {
     Query query(bad.query);
-    const Response response = answer(*find_route(bad.path, parameter),
-                                     {readers_, counters_, query, kNow, parameter, "", "", ""});
+    const Response response = respond("GET", bad.path, query, "", "");
     EXPECT_EQ(response.status, 400) << bad.path << "?" << bad.query << "\n" << response.body;
   }
 }

@@ -47,7 +47,11 @@ class ServerTest : public ::testing::Test {
     options.max_requests = max_requests;
     options.allowed_hosts = {"usage.example.com"};
     server_ = std::make_unique<Server>(
-        options, ServerWorld{[this] { return now_.load(); }, [this] { return not_ready_; }},
+        options,
+        ServerWorld{
+            [this] { return now_.load(); }, [this] { return not_ready_; },
+            Actors{&store_, [] {},
+                   [](const auto&) { return std::vector<std::pair<std::string, std::string>>{}; }}},
         counters_);
     port_ = server_->port();
   }
@@ -64,7 +68,7 @@ class ServerTest : public ::testing::Test {
 TEST_F(ServerTest, AnswersEveryRoute) {
   for (const Route& route : routes()) {
     std::string path(route.path);
-    if (path.ends_with("{id}")) continue;
+    if (route.method != "GET" || path.ends_with("{id}")) continue;
     if (path.ends_with("showback")) path += "?by=team";
     const std::string reply = get(port_, path, true);
     EXPECT_EQ(status_of(reply), 200) << path << "\n" << reply.substr(0, 300);
@@ -305,7 +309,9 @@ TEST_F(ServerTest, HostileRequestsAreRefusedAndClosed) {
            {"GET /api/v1/status HTTP/1.1\r\nHost: \r\n\r\n", 421},
            {"GET http://localhost/api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
            {"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405},
-           {"POST /api/v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 400},
+           {"PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405},
+           {"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 405},
+           {"POST /api/v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc", 405},
            {"POST /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", 405},
            {"DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405}}) {
     const std::string reply = raw_http(port_, c.request + next);
@@ -314,6 +320,69 @@ TEST_F(ServerTest, HostileRequestsAreRefusedAndClosed) {
     EXPECT_THAT(reply, Not(HasSubstr("healthy"))) << c.request;
     EXPECT_THAT(reply, Not(HasSubstr("100 Continue"))) << c.request;
   }
+}
+
+// A POST of a silence with these headers and this body.
+std::string post(const std::string& headers, const std::string& body, const std::string& after) {
+  return "POST /api/v1/silences HTTP/1.1\r\nHost: localhost\r\n" + headers +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body + after;
+}
+
+const std::string kSilence =
+    R"({"matchers": ["a=b"], "duration": "1h", "created_by": "ann", "comment": "why"})";
+const std::string kJson = "Content-Type: application/json\r\n";
+
+TEST_F(ServerTest, WhatWritesIsReadWholeAndTheConnectionGoesOn) {
+  const std::string next =
+      "GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  const std::string reply = raw_http(port_, post(kJson, kSilence, next));
+  EXPECT_EQ(status_of(reply), 201) << reply;
+  EXPECT_THAT(reply, HasSubstr("healthy\n"));
+  EXPECT_EQ(store_.silences(kNow).size(), 1U);
+  for (const char* origin : {"http://localhost", "HTTPS://LOCALHOST"}) {
+    const std::string same = post(
+        kJson + "Connection: close\r\nOrigin: " + origin + "\r\nSec-Fetch-Site: same-origin\r\n",
+        kSilence, "");
+    EXPECT_EQ(status_of(raw_http(port_, same)), 201) << origin;
+  }
+}
+
+TEST_F(ServerTest, HostileWritesAreRefusedAndClosed) {
+  const std::string next = "GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  const std::string head = "POST /api/v1/silences HTTP/1.1\r\nHost: localhost\r\n";
+  const std::vector<std::pair<std::string, int>> cases{
+      {post(kJson + "Origin: http://evil.example.com\r\n", kSilence, ""), 403},
+      {post(kJson + "Origin: null\r\n", kSilence, ""), 403},
+      {post(kJson + "Origin: http://localhost:81\r\n", kSilence, ""), 403},
+      {post(kJson + "Sec-Fetch-Site: cross-site\r\n", kSilence, ""), 403},
+      {post(kJson + "Sec-Fetch-Site: same-site\r\n", kSilence, ""), 403},
+      {post("", kSilence, ""), 415},
+      {post("Content-Type: text/plain\r\n", kSilence, ""), 415},
+      {post("Content-Type: application/x-www-form-urlencoded\r\n", kSilence, ""), 415},
+      {head + kJson + "\r\n", 411},
+      {head + kJson + "Content-Length: 65537\r\n\r\n", 413},
+      // What Poco can't read for a number ends the connection.
+      {head + kJson + "Content-Length: 99999999999999999999\r\n\r\n", 0},
+      {head + kJson + "Content-Length: -1\r\n\r\n", 400},
+      {head + kJson + "Content-Length: +5\r\n\r\n12345", 400},
+      {head + kJson + "Content-Length: 0x5\r\n\r\n12345", 0},
+      {head + kJson + "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400},
+      {head + kJson + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400},
+      {head + kJson + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}", 417},
+      {"DELETE /api/v1/silences/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 400},
+      {"DELETE /api/v1/silences/1 HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil\r\n\r\n", 403},
+      {"DELETE /api/v1/silences HTTP/1.1\r\nHost: localhost\r\n\r\n", 405},
+      {"POST /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 404}};
+  for (const auto& [request, status] : cases) {
+    const std::string reply = raw_http(port_, request + next);
+    EXPECT_EQ(status_of(reply), status) << request << "\n" << reply;
+    EXPECT_THAT(reply, Not(HasSubstr("healthy"))) << request;
+  }
+  EXPECT_TRUE(store_.silences(kNow).empty());
+  EXPECT_THAT(raw_http(port_, "PUT /api/v1/silences HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              HasSubstr("Allow: GET, HEAD, POST"));
+  EXPECT_THAT(raw_http(port_, "DELETE /api/v1/silences HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+              HasSubstr("Allow: GET, HEAD, POST"));
 }
 
 TEST_F(ServerTest, ALengthThatIsNoNumberEndsTheConnection) {

@@ -1,0 +1,472 @@
+// Alerts, silences, and what receivers have to be told of them.
+#include <nlohmann/json.hpp>
+
+#include "store/rows.h"
+#include "store/store.h"
+
+namespace usaged::store {
+namespace {
+
+using core::AlertChange;
+using core::Error;
+using core::ErrorCode;
+using core::Time;
+
+const char* name_of(DeliveryState state) {
+  switch (state) {
+    case DeliveryState::kPending:
+      return "pending";
+    case DeliveryState::kDelivered:
+      return "delivered";
+    case DeliveryState::kDead:
+      break;
+  }
+  return "dead";
+}
+
+// Writes alerts with their events.
+class AlertWriter {
+ public:
+  explicit AlertWriter(SQLite::Database& db)
+      : db_(db),
+        upsert_(db,
+                "INSERT INTO alert (fingerprint, rule, severity, labels, currency, state, polls, "
+                "pending_since, counted_until, starts_at, ends_at, before, after, id, score, "
+                "details, peak, calm_since, flaps) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, "
+                "state = excluded.state, polls = excluded.polls, "
+                "counted_until = excluded.counted_until, starts_at = excluded.starts_at, "
+                "ends_at = excluded.ends_at, before = excluded.before, after = excluded.after, "
+                "score = excluded.score, details = excluded.details, peak = excluded.peak, "
+                "calm_since = excluded.calm_since, flaps = excluded.flaps"),
+        event_(db,
+               "INSERT INTO alert_event (alert_id, at, change, before, after) "
+               "VALUES (?, ?, ?, ?, ?)"),
+        deliver_(db, "INSERT INTO delivery (receiver, event_id) VALUES (?, ?)"),
+        deliver_to_told_(db,
+                         "INSERT INTO delivery (receiver, event_id) SELECT DISTINCT receiver, ? "
+                         "FROM delivery WHERE event_id IN (SELECT id FROM alert_event WHERE "
+                         "alert_id = ?)") {}
+
+  std::int64_t write(const core::Alert& alert) {
+    upsert_.bind(1, alert.fingerprint);
+    upsert_.bind(2, alert.rule);
+    upsert_.bind(3, alert.severity);
+    upsert_.bind(4, labels_to_json(alert.labels));
+    upsert_.bind(5, alert.currency);
+    upsert_.bind(6, std::string(core::alert_state_name(alert.state)));
+    upsert_.bind(7, alert.polls);
+    put(upsert_, 8, alert.pending_since);
+    put(upsert_, 9, alert.counted_until);
+    put(upsert_, 10, alert.starts_at);
+    put(upsert_, 11, alert.ends_at);
+    put(upsert_, 12, alert.before);
+    put(upsert_, 13, alert.after);
+    if (alert.id != 0) {
+      upsert_.bind(14, alert.id);
+    } else {
+      upsert_.bind(14);
+    }
+    put(upsert_, 15, alert.score);
+    put_text(upsert_, 16, alert.details);
+    put(upsert_, 17, alert.peak);
+    put(upsert_, 18, alert.calm_since);
+    upsert_.bind(19, alert.flaps);
+    upsert_.exec();
+    upsert_.reset();
+    return alert.id != 0 ? alert.id : db_.getLastInsertRowid();
+  }
+
+  std::int64_t add_event(std::int64_t alert_id, AlertChange change, const core::Alert& alert,
+                         Time now) {
+    event_.bind(1, alert_id);
+    put(event_, 2, now);
+    event_.bind(3, std::string(core::alert_change_name(change)));
+    put(event_, 4, alert.before);
+    put(event_, 5, alert.after);
+    event_.exec();
+    event_.reset();
+    return db_.getLastInsertRowid();
+  }
+
+  void deliver(std::int64_t event_id, const std::vector<std::string>& receivers) {
+    for (const std::string& receiver : receivers) {
+      deliver_.bind(1, receiver);
+      deliver_.bind(2, event_id);
+      deliver_.exec();
+      deliver_.reset();
+    }
+  }
+  // To those that an earlier event of the alert is for.
+  void deliver_to_told(std::int64_t event_id, std::int64_t alert_id) {
+    deliver_to_told_.bind(1, event_id);
+    deliver_to_told_.bind(2, alert_id);
+    deliver_to_told_.exec();
+    deliver_to_told_.reset();
+  }
+
+ private:
+  SQLite::Database& db_;
+  SQLite::Statement upsert_;
+  SQLite::Statement event_;
+  SQLite::Statement deliver_;
+  SQLite::Statement deliver_to_told_;
+};
+
+constexpr const char* kWasTold =
+    "SELECT EXISTS (SELECT 1 FROM alert_event e JOIN delivery d ON d.receiver = ? AND "
+    "d.event_id = e.id WHERE e.alert_id = ? AND d.notification_id IS NOT NULL)";
+
+core::Alert find_alert(SQLite::Database& db, std::int64_t id) {
+  SQLite::Statement query(db, fmt::format("SELECT {} FROM alert WHERE id = ?", kAlertColumns));
+  query.bind(1, id);
+  if (!query.executeStep()) throw Error(ErrorCode::kNotFound, "there is no alert {}", id);
+  return alert_row(query);
+}
+
+}  // namespace
+
+std::vector<core::Alert> Store::open_alerts() {
+  const std::lock_guard lock(mutex_);
+  return guarded("read alerts", path_, [&] {
+    SQLite::Statement query(
+        db_, fmt::format("SELECT {} FROM alert WHERE state <> 'resolved'", kAlertColumns));
+    std::vector<core::Alert> alerts;
+    while (query.executeStep()) alerts.push_back(alert_row(query));
+    return alerts;
+  });
+}
+
+void Store::apply(const std::vector<AlertTransition>& transitions, Time now) {
+  if (transitions.empty()) return;
+  const std::lock_guard lock(mutex_);
+  guarded("store alerts", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    AlertWriter writer(db_);
+    SQLite::Statement forget(db_, "DELETE FROM alert WHERE id = ?");
+    for (const AlertTransition& step : transitions) {
+      if (step.change == AlertChange::kCleared) {
+        forget.bind(1, step.alert.id);
+        forget.exec();
+        forget.reset();
+        continue;
+      }
+      const std::int64_t id = writer.write(step.alert);
+      if (step.change == AlertChange::kKept) continue;
+      const std::int64_t event = writer.add_event(id, step.change, step.alert, now);
+      if (step.change == AlertChange::kFired) writer.deliver(event, step.receivers);
+      if (step.change == AlertChange::kResolved) writer.deliver_to_told(event, id);
+    }
+    transaction.commit();
+  });
+}
+
+int Store::earlier_firings(const std::string& fingerprint, Time since) {
+  const std::lock_guard lock(mutex_);
+  return guarded("read alerts", path_, [&] {
+    SQLite::Statement query(db_,
+                            "SELECT count(*) FROM alert WHERE fingerprint = ? AND starts_at >= ? "
+                            "AND state = 'resolved'");
+    query.bind(1, fingerprint);
+    put(query, 2, since);
+    query.executeStep();
+    return query.getColumn(0).getInt();
+  });
+}
+
+core::Alert Store::acknowledge(std::int64_t alert_id, const std::string& by,
+                               const std::string& comment, Time now) {
+  const std::lock_guard lock(mutex_);
+  return guarded("acknowledge", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    const core::Alert alert = find_alert(db_, alert_id);
+    if (alert.state == core::AlertState::kResolved) {
+      throw Error(ErrorCode::kConflict, "alert {} has resolved already", alert_id);
+    }
+    SQLite::Statement update(
+        db_, "UPDATE alert SET acked_at = ?, acked_by = ?, ack_comment = ? WHERE id = ?");
+    put(update, 1, now);
+    update.bind(2, by);
+    put_text(update, 3, comment);
+    update.bind(4, alert_id);
+    update.exec();
+    AlertWriter(db_).add_event(alert_id, AlertChange::kAcknowledged, alert, now);
+    core::Alert acknowledged = find_alert(db_, alert_id);
+    transaction.commit();
+    return acknowledged;
+  });
+}
+
+std::int64_t Store::add_silence(const core::Silence& silence) {
+  const std::lock_guard lock(mutex_);
+  return guarded("store a silence", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement insert(db_,
+                             "INSERT INTO silence (matchers, starts_at, ends_at, created_by, "
+                             "comment, created_at) VALUES (?, ?, ?, ?, ?, ?)");
+    insert.bind(1, matchers_to_json(silence.matchers));
+    put(insert, 2, silence.starts_at);
+    put(insert, 3, silence.ends_at);
+    insert.bind(4, silence.created_by);
+    insert.bind(5, silence.comment);
+    put(insert, 6, silence.created_at);
+    insert.exec();
+    const std::int64_t id = db_.getLastInsertRowid();
+    transaction.commit();
+    return id;
+  });
+}
+
+core::Silence Store::end_silence(std::int64_t id, Time now) {
+  const std::lock_guard lock(mutex_);
+  return guarded("end a silence", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement update(db_, "UPDATE silence SET ends_at = min(ends_at, ?) WHERE id = ?");
+    put(update, 1, now);
+    update.bind(2, id);
+    if (update.exec() == 0) throw Error(ErrorCode::kNotFound, "there is no silence {}", id);
+    SQLite::Statement query(db_,
+                            fmt::format("SELECT {} FROM silence WHERE id = ?", kSilenceColumns));
+    query.bind(1, id);
+    query.executeStep();
+    core::Silence silence = silence_row(query);
+    transaction.commit();
+    return silence;
+  });
+}
+
+std::vector<core::Silence> Store::silences(Time now) {
+  const std::lock_guard lock(mutex_);
+  return guarded("read silences", path_, [&] {
+    SQLite::Statement query(
+        db_, fmt::format("SELECT {} FROM silence WHERE ends_at > ? ORDER BY id", kSilenceColumns));
+    put(query, 1, now);
+    std::vector<core::Silence> silences;
+    while (query.executeStep()) silences.push_back(silence_row(query));
+    return silences;
+  });
+}
+
+core::DispatchInput Store::outbox(const std::string& receiver) {
+  const std::lock_guard lock(mutex_);
+  return guarded("read the outbox", path_, [&] {
+    core::DispatchInput input;
+    SQLite::Statement untold(
+        db_,
+        "SELECT d.event_id, e.alert_id, e.at FROM delivery d JOIN alert_event e ON e.id = "
+        "d.event_id WHERE d.receiver = ? AND d.notification_id IS NULL AND d.dropped IS NULL "
+        "ORDER BY d.event_id");
+    untold.bind(1, receiver);
+    while (untold.executeStep()) {
+      input.untold.push_back({untold.getColumn(0).getInt64(), untold.getColumn(1).getInt64(),
+                              core::from_unix(untold.getColumn(2).getInt64())});
+    }
+    for (const core::Untold& event : input.untold) {
+      if (!input.alerts.contains(event.alert)) {
+        input.alerts.emplace(event.alert, find_alert(db_, event.alert));
+      }
+    }
+    SQLite::Statement firing(
+        db_, fmt::format("SELECT {} FROM alert WHERE state <> 'resolved' AND state = 'firing'",
+                         kAlertColumns));
+    while (firing.executeStep()) {
+      core::Alert alert = alert_row(firing);
+      const std::int64_t id = alert.id;
+      input.alerts.emplace(id, std::move(alert));
+    }
+    SQLite::Statement told(db_, kWasTold);
+    for (const auto& [id, alert] : input.alerts) {
+      told.bind(1, receiver);
+      told.bind(2, id);
+      told.executeStep();
+      if (told.getColumn(0).getInt() != 0) input.told.insert(id);
+      told.reset();
+    }
+    SQLite::Statement last(db_,
+                           "SELECT group_key, max(created) FROM notification WHERE receiver = ? "
+                           "GROUP BY group_key");
+    last.bind(1, receiver);
+    while (last.executeStep()) {
+      input.last_told[last.getColumn(0).getString()] =
+          core::from_unix(last.getColumn(1).getInt64());
+    }
+    return input;
+  });
+}
+
+void Store::compose(const Notification& notification, const std::vector<std::int64_t>& events) {
+  const std::lock_guard lock(mutex_);
+  guarded("store a notification", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement insert(
+        db_,
+        "INSERT INTO notification (uid, receiver, group_key, reason, created, body, state, "
+        "tried_from, next_attempt) VALUES (?, ?, ?, ?, ?5, ?6, 'pending', ?5, ?5)");
+    insert.bind(1, notification.uid);
+    insert.bind(2, notification.receiver);
+    insert.bind(3, notification.group_key);
+    insert.bind(4, notification.reason);
+    put(insert, 5, notification.created);
+    insert.bind(6, notification.body);
+    insert.exec();
+    const std::int64_t id = db_.getLastInsertRowid();
+    SQLite::Statement update(
+        db_, "UPDATE delivery SET notification_id = ? WHERE receiver = ? AND event_id = ?");
+    for (const std::int64_t event : events) {
+      update.bind(1, id);
+      update.bind(2, notification.receiver);
+      update.bind(3, event);
+      update.exec();
+      update.reset();
+    }
+    transaction.commit();
+  });
+}
+
+void Store::drop_events(const std::string& receiver, const std::vector<std::int64_t>& events,
+                        Time now) {
+  if (events.empty()) return;
+  const std::lock_guard lock(mutex_);
+  guarded("drop events", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement update(db_,
+                             "UPDATE delivery SET dropped = ? WHERE receiver = ? AND event_id = ?");
+    for (const std::int64_t event : events) {
+      put(update, 1, now);
+      update.bind(2, receiver);
+      update.bind(3, event);
+      update.exec();
+      update.reset();
+    }
+    transaction.commit();
+  });
+}
+
+std::optional<Time> Store::last_message(const std::string& receiver, const std::string& group_key) {
+  const std::lock_guard lock(mutex_);
+  return guarded("read notifications", path_, [&] {
+    SQLite::Statement query(
+        db_, "SELECT max(created) FROM notification WHERE receiver = ? AND group_key = ?");
+    query.bind(1, receiver);
+    query.bind(2, group_key);
+    query.executeStep();
+    return optional_time(query.getColumn(0));
+  });
+}
+
+bool Store::was_told(const std::string& receiver, std::int64_t alert_id) {
+  const std::lock_guard lock(mutex_);
+  return guarded("read the outbox", path_, [&] {
+    SQLite::Statement query(db_, kWasTold);
+    query.bind(1, receiver);
+    query.bind(2, alert_id);
+    query.executeStep();
+    return query.getColumn(0).getInt() != 0;
+  });
+}
+
+std::vector<core::Alert> Store::resolved_since(Time since) {
+  const std::lock_guard lock(mutex_);
+  return guarded("read alerts", path_, [&] {
+    SQLite::Statement query(
+        db_, fmt::format("SELECT {} FROM alert WHERE state = 'resolved' AND ends_at >= ?",
+                         kAlertColumns));
+    put(query, 1, since);
+    std::vector<core::Alert> alerts;
+    while (query.executeStep()) alerts.push_back(alert_row(query));
+    return alerts;
+  });
+}
+
+std::vector<Notification> Store::due_notifications(const std::string& receiver, Time now,
+                                                   int most) {
+  const std::lock_guard lock(mutex_);
+  return guarded("read notifications", path_, [&] {
+    SQLite::Statement query(
+        db_,
+        "SELECT id, uid, receiver, group_key, reason, created, body, attempts, tried_from FROM "
+        "notification WHERE state = 'pending' AND receiver = ? AND next_attempt <= ? "
+        "ORDER BY id LIMIT ?");
+    query.bind(1, receiver);
+    put(query, 2, now);
+    query.bind(3, most);
+    std::vector<Notification> due;
+    while (query.executeStep()) {
+      Notification& one = due.emplace_back();
+      one.id = query.getColumn(0).getInt64();
+      one.uid = query.getColumn(1).getString();
+      one.receiver = query.getColumn(2).getString();
+      one.group_key = query.getColumn(3).getString();
+      one.reason = query.getColumn(4).getString();
+      one.created = core::from_unix(query.getColumn(5).getInt64());
+      one.body = query.getColumn(6).getString();
+      one.attempts = query.getColumn(7).getInt();
+      one.tried_from = core::from_unix(query.getColumn(8).getInt64());
+    }
+    return due;
+  });
+}
+
+int Store::drop_notifications(const std::vector<std::string>& receivers, Time now) {
+  const std::lock_guard lock(mutex_);
+  return guarded("give up notifications", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    const std::string known = nlohmann::json(receivers).dump();
+    SQLite::Statement forget(
+        db_,
+        "UPDATE delivery SET dropped = ? WHERE notification_id IS NULL AND dropped IS NULL AND "
+        "receiver NOT IN (SELECT value FROM json_each(?))");
+    put(forget, 1, now);
+    forget.bind(2, known);
+    forget.exec();
+    SQLite::Statement update(
+        db_,
+        "UPDATE notification SET state = 'dead', finished = ?, error = 'the receiver is no longer "
+        "in the configuration' WHERE state = 'pending' AND receiver NOT IN (SELECT value FROM "
+        "json_each(?))");
+    put(update, 1, now);
+    update.bind(2, known);
+    const int count = update.exec();
+    transaction.commit();
+    return count;
+  });
+}
+
+void Store::record_delivery(std::int64_t notification_id, const Delivery& delivery) {
+  const std::lock_guard lock(mutex_);
+  guarded("record delivery", path_, [&] {
+    const bool ended = delivery.state != DeliveryState::kPending;
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement update(db_,
+                             "UPDATE notification SET state = ?, attempts = attempts + 1, "
+                             "next_attempt = ?, finished = ?, error = ? WHERE id = ?");
+    update.bind(1, name_of(delivery.state));
+    put(update, 2, ended ? delivery.at : delivery.next_attempt);
+    put(update, 3, ended ? std::optional(delivery.at) : std::nullopt);
+    put_text(update, 4, delivery.error);
+    update.bind(5, notification_id);
+    update.exec();
+    transaction.commit();
+  });
+}
+
+int Store::redrive(std::optional<std::int64_t> notification_id, const std::string& receiver,
+                   Time now) {
+  const std::lock_guard lock(mutex_);
+  return guarded("send notifications again", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement update(
+        db_,
+        "UPDATE notification SET state = 'pending', tried_from = ?1, next_attempt = ?1, finished "
+        "= NULL WHERE state = 'dead' AND (?2 IS NULL OR id = ?2) AND (?3 = '' OR receiver = ?3)");
+    put(update, 1, now);
+    if (notification_id) update.bind(2, *notification_id);
+    update.bind(3, receiver);
+    const int count = update.exec();
+    transaction.commit();
+    return count;
+  });
+}
+
+}  // namespace usaged::store
