@@ -76,7 +76,7 @@ Json ask_daemon(const std::string& url, const std::string& method, const std::st
                 "where it is",
                 url, reply.failure_text);
   }
-  const Json answer = Json::parse(reply.body, nullptr, false);
+  Json answer = Json::parse(reply.body, nullptr, false);
   if (reply.status >= 300) {
     const std::string detail =
         answer.is_object() ? answer.value("detail", "") : fmt::format("HTTP {}", reply.status);

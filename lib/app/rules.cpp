@@ -121,6 +121,7 @@ std::vector<Measured> thresholds(store::Reader& reader, const core::Rule& rule, 
     Measured& one = result.emplace_back();
     one.group = moments.groups[i];
     one.measurement = {value.oldest, value.newest, value_of(rule.limit), value.at};
+    one.measurement.details = text_of({{"limit", rule.limit}});
     one.measurement.judged =
         value.at.value ? over(*value.at.value, rule.limit, rule.recovery) : Verdict::kUnknown;
   }

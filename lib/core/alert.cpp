@@ -86,9 +86,10 @@ AlertStep advance(const Rule& rule, const std::optional<Alert>& open,
   alert.before = measurement.before.presence == Presence::kAbsent ? 0.0 : measurement.before.value;
   alert.after = measurement.after.presence == Presence::kAbsent ? 0.0 : measurement.after.value;
   if (alert.after) alert.peak = std::max(alert.peak.value_or(*alert.after), *alert.after);
-  if (measurement.score && *measurement.score > alert.score.value_or(-1)) {
-    alert.score = measurement.score;
-    if (!measurement.details.empty()) alert.details = measurement.details;
+  const bool worst = !measurement.score || *measurement.score > alert.score.value_or(-1);
+  if (worst && measurement.score) alert.score = measurement.score;
+  if (worst && verdict == Verdict::kIncreased && !measurement.details.empty()) {
+    alert.details = measurement.details;
   }
   if (!open) {
     alert.polls = 1;

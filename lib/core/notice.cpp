@@ -72,6 +72,9 @@ Labels explain(const Alert& alert, const std::string& place) {
     annotations["reason"] =
         fmt::format("The budget is {}{}.", number("budget"),
                     text("passed_on").empty() ? "" : ", and is passed on " + text("passed_on"));
+  } else if (details.contains("limit")) {  // a threshold
+    summary = fmt::format("{}: {}, where {} is the limit, for {}{}", alert.rule,
+                          amount(alert.after, alert.currency), number("limit"), place, calm);
   } else if (details.contains("ends")) {  // a free trial
     summary = fmt::format("{}: a free trial ends at {}, and then costs {} a month, for {}{}",
                           alert.rule, text("ends"), number("monthly_cost_after"), place, calm);

@@ -131,7 +131,8 @@ std::vector<core::Alert> Store::open_alerts() {
   const std::lock_guard lock(mutex_);
   return guarded("read alerts", path_, [&] {
     SQLite::Statement query(
-        db_, fmt::format("SELECT {} FROM alert WHERE state <> 'resolved'", kAlertColumns));
+        db_,
+        fmt::format("SELECT {} FROM alert WHERE state <> 'resolved' ORDER BY id", kAlertColumns));
     std::vector<core::Alert> alerts;
     while (query.executeStep()) alerts.push_back(alert_row(query));
     return alerts;

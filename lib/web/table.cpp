@@ -28,6 +28,8 @@ class Builder {
       if (name == "points" || name == "days") continue;
       if (value.is_object()) {
         set_members(value, name == "labels" ? "" : prefix + name + ".");
+      } else if (value.is_array() && !value.empty() && value[0].is_string()) {
+        set(prefix + name, core::join(value.get<std::vector<std::string>>(), "; "));
       } else if (value.is_array()) {
         set(prefix + name, static_cast<std::int64_t>(value.size()));
       } else {

@@ -11,8 +11,10 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "net/mail.h"
+#include "support/openapi.h"
 #include "support/process.h"
 #include "support/raw_http.h"
+#include "support/recorder.h"
 #include "support/world.h"
 
 namespace usaged::app {
@@ -247,6 +249,109 @@ TEST_F(NotifierTest, TestsAReceiverAndSaysWhatCameBack) {
   EXPECT_TRUE(test_notify("filed", "http://x", world).delivered);
   std::ofstream(filed.url_file) << "no address\n";
   EXPECT_THROW(test_notify("filed", "http://x", world), core::Error);
+}
+
+TEST_F(NotifierTest, BodiesAreAsTheirReceiversDocumentThem) {
+  const support::OpenApi schemas(
+      core::read_file(std::string(SOURCE_DIR) + "/tests/data/receivers.yaml"));
+  support::Recorder recorder;
+  const std::vector<std::pair<ReceiverKind, std::string>> kinds{
+      {ReceiverKind::kWebhook, "Webhook"},
+      {ReceiverKind::kSlack, "Slack"},
+      {ReceiverKind::kTeams, "Teams"},
+      {ReceiverKind::kPagerDuty, "PagerDuty"}};
+  std::vector<std::string> names;
+  for (const auto& [kind, name] : kinds) {
+    core::Receiver receiver = make_receiver(name, kind, recorder.url() + "/" + name);
+    receiver.digest =
+        kind == ReceiverKind::kPagerDuty ? core::Digest::kNever : core::Digest::kDaily;
+    receiver.secret_file = kind == ReceiverKind::kPagerDuty ? world_.folder.path("key") : "";
+    world_.config.receivers.push_back(receiver);
+    names.push_back(name);
+  }
+  std::ofstream(world_.folder.path("key")) << "0123456789abcdef0123456789abcdef\n";
+  Notifier& notifier = start();
+  std::vector<core::Alert> fired;
+  for (int i = 0; i < 30; ++i) fired.push_back(fire(names, std::to_string(i)));
+  notifier.deliver_due();
+  resolve(fired[0]);
+  notifier.deliver_due();
+  for (const core::Alert& alert : fired) {
+    if (alert.id != fired[0].id) resolve(alert);
+  }
+  notifier.deliver_due();
+  wait(kDay);
+  notifier.deliver_due();  // digests
+  std::map<std::string, int> seen;
+  for (const auto& request : recorder.requests()) {
+    const std::string name = request.path.substr(1);
+    const YAML::Node schema = schemas.root()["components"]["schemas"][name];
+    EXPECT_EQ(schemas.check(schema, json::parse(request.body)), "") << request.body;
+    ++seen[name];
+  }
+  EXPECT_EQ(seen, (std::map<std::string, int>{
+                      {"Webhook", 4}, {"Slack", 4}, {"Teams", 4}, {"PagerDuty", 3}}));
+  // The check finds what is wrong.
+  json wrong = json::parse(recorder.requests()[0].body);
+  wrong["version"] = "5";
+  EXPECT_NE(schemas.check(schemas.root()["components"]["schemas"]["Webhook"], wrong), "");
+}
+
+TEST_F(NotifierTest, AReceiverThatFailsIsTriedAgainAndDelaysNoOther) {
+  support::Recorder bad;
+  support::Recorder good;
+  world_.config.receivers = {make_receiver("bad", ReceiverKind::kWebhook, bad.url()),
+                             make_receiver("good", ReceiverKind::kWebhook, good.url())};
+  bad.answer({{500, {}, {}}, {429, {{"Retry-After", "600"}}, {}}, {503, {}, {}}});
+  fire({"bad", "good"});
+  Notifier& notifier = start();
+  EXPECT_EQ(notifier.deliver_due(), 1);
+  EXPECT_EQ(good.requests().size(), 1U);
+  wait(core::Seconds{9});
+  notifier.deliver_due();
+  EXPECT_EQ(bad.requests().size(), 1U);  // not before 10 seconds
+  wait(core::Seconds{1});
+  notifier.deliver_due();
+  EXPECT_EQ(bad.requests().size(), 2U);
+  wait(core::Seconds{599});
+  notifier.deliver_due();
+  EXPECT_EQ(bad.requests().size(), 2U);  // it asked for 600
+  wait(core::Seconds{1});
+  notifier.deliver_due();
+  wait(core::Seconds{40});
+  EXPECT_EQ(notifier.deliver_due(), 1);
+  ASSERT_EQ(bad.requests().size(), 4U);
+  for (const auto& request : bad.requests()) EXPECT_EQ(request.id, bad.requests()[0].id);
+  // A redirect is not followed: somebody has to see to it, and send it again.
+  bad.answer({{302, {{"Location", good.url()}}, {}}});
+  wait(kDay);
+  notifier.deliver_due();
+  EXPECT_EQ(good.requests().size(), 2U);
+  store::Reader reader(store_->path());
+  ASSERT_EQ(reader.notifications("dead", 0, 10).size(), 1U);
+  EXPECT_EQ(store_->redrive(std::nullopt, "bad", now()), 1);
+  EXPECT_EQ(notifier.deliver_due(), 1);
+  EXPECT_EQ(bad.requests()[4].id, bad.requests()[5].id);
+}
+
+TEST_F(NotifierTest, AReceiverThatHangsDelaysNoOther) {
+  support::Recorder slow;
+  support::Recorder good;
+  world_.config.receivers = {make_receiver("slow", ReceiverKind::kWebhook, slow.url()),
+                             make_receiver("good", ReceiverKind::kWebhook, good.url())};
+  for (core::Receiver& receiver : world_.config.receivers) receiver.group_wait = core::Seconds{0};
+  slow.answer({{200, {}, std::chrono::milliseconds{3000}}});
+  Notifier& notifier = start();
+  notifier.start();
+  fire({"slow", "good"});
+  notifier.notice();
+  ASSERT_TRUE(support::eventually([&] { return slow.requests().size() == 1; }));
+  fire({"slow", "good"}, "2");
+  notifier.notice();
+  ASSERT_TRUE(support::eventually([&] { return good.requests().size() == 2; }));
+  EXPECT_EQ(slow.requests().size(), 1U);
+  world_.stop->request();
+  notifier.join();
 }
 
 // Debian's Alertmanager takes what we send, groups it, and believes its end.

@@ -139,6 +139,57 @@ TEST_F(RulesTest, ATrialIsToldBeforeItsEnd) {
   EXPECT_FALSE(see(other, end - kDay, "111111111111"));
 }
 
+TEST_F(RulesTest, APriceIsThatOfMostAccounts) {
+  const core::Rule price = rule(RuleKind::kPrice);
+  const auto poll_at = [&](Time t, double factor) {
+    poll(t,
+         {usage("111111111111", kEc2, 100, 10 * factor),
+          usage("222222222222", kEc2, 50, 5 * factor), usage("333333333333", kEc2, 80, 8 * factor),
+          usage("444444444444", kEc2, 70, 0), usage("555555555555", kEc2, 10, std::nullopt)});
+  };
+  poll_at(kStart, 1);
+  poll_at(kStart + kDay, 1.019);
+  EXPECT_EQ(verdict(price, kStart + kDay, kEc2), Verdict::kCalm);
+  poll_at(kStart + 2 * kDay, 1.019 * 0.97);
+  const auto seen = see(price, kStart + 2 * kDay, kEc2);
+  EXPECT_EQ(core::judge(price, seen->measurement), Verdict::kIncreased);
+  EXPECT_NEAR(details(seen)["percent"].get<double>(), 3, 1e-9);
+  EXPECT_NEAR(details(seen)["price_before"].get<double>(), 0.1019, 1e-12);
+  // Usage that changes is no price that changes.
+  poll(kStart + 3 * kDay, {usage("111111111111", kEc2, 500, 10 * 5 * 1.019 * 0.97)});
+  EXPECT_EQ(verdict(price, kStart + 3 * kDay, kEc2), Verdict::kCalm);
+}
+
+TEST_F(RulesTest, AnAccountLacksWhatTheOthersHave) {
+  core::Rule parity = rule(RuleKind::kParity);
+  std::vector<core::UsageTotal> totals;
+  for (int i = 0; i < 10; ++i) {
+    const std::string account = "00000000000" + std::to_string(i);
+    totals.push_back(usage(account, kEc2, 1, 1));
+    if (i > 0) totals.push_back(usage(account, "ECR_RESCAN", 1, 1));
+    if (i > 1) totals.push_back(usage(account, "LAMBDA_FUNCTION_HOURS", 1, 1));
+  }
+  poll(kStart, totals);
+  const auto first = see(parity, kStart, "000000000000");
+  EXPECT_EQ(core::judge(parity, first->measurement), Verdict::kIncreased);
+  // Nine of the nine others have ECR; eight of nine have Lambda, which is less than 90%.
+  EXPECT_EQ(details(first)["missing"], (nlohmann::json{"ECR_RESCAN in eu-west-1"}));
+  EXPECT_EQ(verdict(parity, kStart, "000000000001"), Verdict::kCalm);
+  parity.share = 0.88;
+  EXPECT_EQ(verdict(parity, kStart, "000000000001"), Verdict::kIncreased);
+  // Two tell nothing of what is usual.
+  parity.accounts = {"000000000000", "000000000001"};
+  EXPECT_EQ(verdict(parity, kStart, "000000000000"), Verdict::kCalm);
+  // Regions are compared by their usage types.
+  core::Rule regions = rule(RuleKind::kParity);
+  regions.group_by = {"region"};
+  for (const char* region : {"us-east-1", "us-west-2"}) poll(kStart, totals, region);
+  poll(kStart, {usage("000000000001", kEc2, 1, 1)}, "eu-north-1");
+  EXPECT_EQ(verdict(regions, kStart, "us-east-1"), Verdict::kCalm);
+  EXPECT_EQ(details(see(regions, kStart, "eu-north-1"))["missing"],
+            (nlohmann::json{"ECR_RESCAN", "LAMBDA_FUNCTION_HOURS"}));
+}
+
 TEST_F(RulesTest, ARegionWithoutAGoodPollIsStale) {
   poll(kStart, {usage("111111111111", kEc2, 1, 1)});
   fail(kStart, "us-east-1");

@@ -115,6 +115,30 @@ TEST(Alert, RemembersItsPeak) {
   EXPECT_EQ(life.open->after, 65);
 }
 
+TEST(Alert, KeepsTheReasonOfItsWorst) {
+  const auto judged = [](Verdict verdict, std::optional<double> score, const char* details) {
+    Measurement m = measure(1, value(50), value(60));
+    m.judged = verdict;
+    m.score = score;
+    m.details = details;
+    return m;
+  };
+  std::optional<Alert> open;
+  const auto step = [&](const Measurement& m) {
+    open = advance(rule(), open, m, kStart).alert;
+    return open->details;
+  };
+  EXPECT_EQ(step(judged(Verdict::kIncreased, 5, "a")), "a");
+  EXPECT_EQ(step(judged(Verdict::kIncreased, 9, "b")), "b");
+  EXPECT_EQ(step(judged(Verdict::kIncreased, 7, "c")), "b");
+  open.reset();
+  // Without a score, the newest as long as it is over the threshold.
+  EXPECT_EQ(step(judged(Verdict::kIncreased, std::nullopt, "a")), "a");
+  EXPECT_EQ(step(judged(Verdict::kIncreased, std::nullopt, "b")), "b");
+  open->state = AlertState::kFiring;
+  EXPECT_EQ(step(judged(Verdict::kElevated, std::nullopt, "c")), "b");
+}
+
 TEST(Alert, KeepsFiringUntilItHasBeenCalmForSoLong) {
   Life life;
   life.of.keep_firing = 3 * kHour;

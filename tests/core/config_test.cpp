@@ -198,7 +198,7 @@ const std::vector<Bad> kBad{
         "receivers[0].topic_arn: "},
     Bad{"receivers: [{name: a, url: 'http://x', digest_at: '25:00', digest: daily}]",
         "receivers[0].digest_at: "},
-    Bad{"receivers: [{name: a, url: 'http://x', mute: [{days: [sunday]}]}]", "did you mean 'sun'?"},
+    Bad{"receivers: [{name: a, url: 'http://x', mute: [{days: [sunday]}]}]", "allowed: sun, mon"},
     Bad{"receivers: [{name: a, url: 'http://x', mute: [{from: '8:00'}]}]",
         "receivers[0].mute[0].from: "},
     Bad{"receivers: [{name: a, url: 'https://secret.example.com#x'}]", "not a URL"},

@@ -63,8 +63,8 @@ TEST(SampleConfig, ItsExamplesAreGood) {
   ASSERT_EQ(config.targets.size(), 1U);
   EXPECT_EQ(config.targets[0].regions.size(), 2U);
   EXPECT_EQ(config.accounts.size(), 1U);
-  ASSERT_EQ(config.receivers.size(), 1U);
-  ASSERT_EQ(config.rules.size(), 2U);
+  ASSERT_EQ(config.receivers.size(), 8U);  // one of each kind
+  ASSERT_EQ(config.rules.size(), 3U);
   EXPECT_EQ(config.rules[0].kind, RuleKind::kBudget);
   // The optional keys of a target show their defaults.
   Target plain;

@@ -9,7 +9,7 @@
 namespace usaged::support {
 
 // As much of JSON Schema as openapi.yaml uses: $ref, oneOf, type, enum, required, properties (no
-// others unless additionalProperties is given) and items.
+// others unless additionalProperties is given), items, maxItems, and maxLength in bytes.
 class OpenApi {
  public:
   explicit OpenApi(const std::string& text) : root_(YAML::Load(text)) {}
@@ -41,6 +41,7 @@ class OpenApi {
   std::string check(const YAML::Node& schema_node, const nlohmann::json& value,
                     const std::string& where = "$") const {
     const YAML::Node schema = resolve(schema_node);
+    if (schema.IsMap() && schema.size() == 0) return "";  // anything
     if (schema["oneOf"]) {
       std::string first;
       for (const auto& option : schema["oneOf"]) {
@@ -52,6 +53,13 @@ class OpenApi {
     }
     if (!type_matches(schema["type"], value)) {
       return where + ": wrong type: " + value.dump().substr(0, 60);
+    }
+    if (schema["maxLength"] && value.is_string() &&
+        value.get_ref<const std::string&>().size() > schema["maxLength"].as<std::size_t>()) {
+      return where + ": longer than " + schema["maxLength"].as<std::string>();
+    }
+    if (schema["maxItems"] && value.size() > schema["maxItems"].as<std::size_t>()) {
+      return where + ": more items than " + schema["maxItems"].as<std::string>();
     }
     if (schema["enum"] && value.is_string()) {
       bool found = false;
