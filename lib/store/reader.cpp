@@ -421,10 +421,26 @@ std::vector<OutcomeCount> Reader::outcome_counts() {
   });
 }
 
+std::vector<AlertCount> Reader::alert_counts() {
+  return guarded("read alerts", path_, [&] {
+    SQLite::Statement query(db_,
+                            "SELECT state, severity, count(*) FROM alert WHERE state <> 'resolved' "
+                            "GROUP BY state, severity");
+    std::vector<AlertCount> counts;
+    while (query.executeStep()) {
+      counts.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
+                        query.getColumn(2).getInt64()});
+    }
+    return counts;
+  });
+}
+
 std::vector<DeliveryCount> Reader::delivery_counts() {
   return guarded("read notifications", path_, [&] {
     SQLite::Statement query(
-        db_, "SELECT receiver, state, count(*) FROM notification GROUP BY receiver, state");
+        db_,
+        "SELECT receiver, state, count(*) FROM notification WHERE state <> 'delivered' GROUP BY "
+        "receiver, state");
     std::vector<DeliveryCount> counts;
     while (query.executeStep()) {
       counts.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),

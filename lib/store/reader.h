@@ -135,6 +135,14 @@ struct OutcomeCount {
   std::int64_t count = 0;
 };
 
+// Alerts that have not resolved.
+struct AlertCount {
+  std::string state;
+  std::string severity;
+  std::int64_t count = 0;
+};
+
+// Messages that wait, or are dead.
 struct DeliveryCount {
   std::string receiver;
   std::string state;
@@ -176,6 +184,7 @@ class Reader {
   std::vector<core::Silence> silences(const std::string& state, core::Time now, std::int64_t before,
                                       int limit);
   std::vector<OutcomeCount> outcome_counts();
+  std::vector<AlertCount> alert_counts();
   std::vector<DeliveryCount> delivery_counts();
 
   SQLite::Database& db() { return db_; }

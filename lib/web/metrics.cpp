@@ -157,12 +157,38 @@ void polls(Text& text, store::Reader& reader, const Counters::Values& values) {
   text.sample("inspector_poll_duration_seconds_count", {}, static_cast<double>(below));
 }
 
-void alerts(Text& text, store::Reader& reader, const Counters::Values& values) {
-  std::map<std::string, int> firing{{"critical", 0}, {"error", 0}, {"warning", 0}, {"info", 0}};
-  for (const core::Alert& alert : reader.alerts("firing", 0, 1000000)) ++firing[alert.severity];
-  text.family("inspector_alerts_firing", "gauge", "Alerts that fire now.");
-  for (const auto& [severity, count] : firing) {
-    text.sample("inspector_alerts_firing", {{"severity", severity}}, count);
+void alerts(Text& text, store::Reader& reader, const Counters::Values& values, core::Time now) {
+  constexpr int kMost = 1000000;
+  const auto by_severity = [] {
+    return std::map<std::string, std::int64_t>{
+        {"critical", 0}, {"error", 0}, {"warning", 0}, {"info", 0}};
+  };
+  std::map<std::string, std::map<std::string, std::int64_t>> counts{{"firing", by_severity()},
+                                                                    {"pending", by_severity()}};
+  for (const store::AlertCount& one : reader.alert_counts()) {
+    counts[one.state][one.severity] = one.count;
+  }
+  const auto write = [&](const char* name, const char* help, const std::string& state) {
+    text.family(name, "gauge", help);
+    for (const auto& [severity, count] : counts.at(state)) {
+      text.sample(name, {{"severity", severity}}, static_cast<double>(count));
+    }
+  };
+  write("inspector_alerts_firing", "Alerts that fire now.", "firing");
+  write("inspector_alerts_pending", "Alerts that will fire if it goes on.", "pending");
+  text.single("inspector_silences_active", "gauge", "Silences in force.",
+              static_cast<double>(reader.silences("active", now, 0, kMost).size()));
+  const std::vector<store::DeliveryCount> deliveries = reader.delivery_counts();
+  for (const auto& [name, help, state] :
+       {std::tuple("inspector_notifications_pending", "Messages that wait to be delivered.",
+                   "pending"),
+        std::tuple("inspector_notifications_dead", "Messages that were given up; see redrive.",
+                   "dead")}) {
+    text.family(name, "gauge", help);
+    for (const store::DeliveryCount& one : deliveries) {
+      if (one.state != state) continue;
+      text.sample(name, {{"receiver", one.receiver}}, static_cast<double>(one.count));
+    }
   }
   text.family("inspector_notifications_total", "counter",
               "Attempts to deliver, by how they ended.");
@@ -247,7 +273,7 @@ std::string metrics_text(store::Reader& reader, const Counters& counters, core::
   usage(text, store::History(reader).latest({}, now).rows);
   accounts(text, reader);
   polls(text, reader, values);
-  alerts(text, reader, values);
+  alerts(text, reader, values, now);
   text.single("inspector_usaged_database_bytes", "gauge", "Size of the database file.",
               bytes_of(reader.path()));
   text.single("inspector_usaged_database_wal_bytes", "gauge", "Size of its write-ahead log.",

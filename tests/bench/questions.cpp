@@ -2,7 +2,7 @@
 //
 // The database (made if it is not there) has a synthetic organization in two regions, polled daily
 // for a year and hourly for the last 30 days. Each question is asked over HTTP, all in turn, so
-// many rounds.
+// many rounds; then rules are evaluated.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "app/rules.h"
+#include "core/text.h"
 #include "sim/organization.h"
 #include "store/store.h"
 #include "support/raw_http.h"
@@ -69,6 +71,27 @@ void build(const std::string& path, int accounts) {
   store.sum_days();
   fmt::print("stored {} rows in {:.1f} s ({:.0f} rows/s); a year of days summed in {:.1f} s\n",
              rows, storing, static_cast<double>(rows) / storing, seconds(began));
+}
+
+// What one evaluation of a rule costs.
+void time_rules(const std::string& path) {
+  store::Reader reader(path);
+  fmt::print("\n{:<52} {:>9} {:>9} {:>9}\n", "rule", "groups", "ms", "us/group");
+  for (const core::RuleKind kind : {core::RuleKind::kSpike, core::RuleKind::kIncrease}) {
+    for (const std::vector<std::string>& group_by :
+         {std::vector<std::string>{}, {"account"}, {"account", "region", "type"}}) {
+      core::Rule rule = core::default_rule(kind, "r");
+      rule.group_by = group_by;
+      constexpr int kTimes = 3;
+      std::size_t groups = 0;
+      const auto began = steady_clock::now();
+      for (int i = 0; i < kTimes; ++i) groups = app::measure(reader, rule, kNow).size();
+      const double took = seconds(began) / kTimes;
+      fmt::print("{:<52} {:>9} {:>9.1f} {:>9.1f}\n",
+                 fmt::format("{} by [{}]", core::rule_kind_name(kind), core::join(group_by, ", ")),
+                 groups, 1e3 * took, 1e6 * took / static_cast<double>(groups));
+    }
+  }
 }
 
 int run(int argc, char** argv) {
@@ -147,6 +170,7 @@ int run(int argc, char** argv) {
     fmt::print("{:9.2f}  {:9.2f}  {:9.1f}  {}\n", times[i][times[i].size() / 2], times[i].back(),
                static_cast<double>(sizes[i]) / 1e3, questions[i]);
   }
+  time_rules(path);
   return 0;
 }
 

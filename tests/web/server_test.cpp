@@ -458,6 +458,17 @@ TEST_F(ServerTest, DrippingConnectionsDoNotKeepOthersOut) {
 TEST_F(ServerTest, MetricsShowTheUsageAndHowOldItIs) {
   counters_.poll_ended(core::Outcome::kOk, 0.25);
   counters_.poll_ended(core::Outcome::kTimeout, 1000);
+  store::Notification message;
+  message.uid = "m";
+  message.receiver = "hook";
+  message.reason = "news";
+  message.created = kNow;
+  store_.compose(message, {});
+  core::Silence silence;
+  silence.matchers = {core::parse_matcher("a=b")};
+  silence.starts_at = silence.created_at = kNow;
+  silence.ends_at = kNow + core::kHour;
+  store_.add_silence(silence);
   counters_.notification_tried("hook", "delivered");
   const std::string text = get(port_, "/metrics");
   for (const char* line :
@@ -477,6 +488,8 @@ TEST_F(ServerTest, MetricsShowTheUsageAndHowOldItIs) {
         "inspector_poll_duration_seconds_count 2\n",
         "inspector_alerts_firing{severity=\"warning\"} 0\n",
         "inspector_notifications_total{receiver=\"hook\",outcome=\"delivered\"} 1\n",
+        "inspector_notifications_pending{receiver=\"hook\"} 1\n", "inspector_silences_active 1\n",
+        "inspector_alerts_pending{severity=\"warning\"} 0\n",
         "inspector_usaged_build_info{version=\"", "process_resident_memory_bytes ",
         "process_start_time_seconds "}) {
     EXPECT_THAT(text, HasSubstr(line));
