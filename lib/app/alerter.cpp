@@ -161,7 +161,7 @@ void Alerter::evaluate(const core::Rule& rule, const std::vector<core::Alert>& o
     alert.severity = rule.severity;
     transitions.push_back({std::move(alert), next.change});
   };
-  for (const Measured& one : measure(reader_, rule, now)) {
+  for (const Measured& one : measure(reader_, rule, now, memory_)) {
     const auto found =
         waiting.find(core::fingerprint(rule.name, one.group.labels, one.group.currency));
     std::optional<core::Alert> before;

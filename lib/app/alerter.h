@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/clock.h"
+#include "app/rules.h"
 #include "core/alert.h"
 #include "core/config.h"
 #include "store/history.h"
@@ -55,6 +56,7 @@ class Alerter {
   const core::Config& config_;
   World world_;
   store::Reader reader_;
+  RuleMemory memory_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool dirty_ = false;

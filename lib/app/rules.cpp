@@ -8,7 +8,6 @@
 
 #include "core/spike.h"
 #include "store/months.h"
-#include "store/spikes.h"
 
 namespace usaged::app {
 namespace {
@@ -72,7 +71,8 @@ Causes causes_of(store::Reader& reader, const core::Rule& rule, Time now) {
   return causes;
 }
 
-std::vector<Measured> spikes(store::Reader& reader, const core::Rule& rule, Time now) {
+std::vector<Measured> spikes(store::Reader& reader, const core::Rule& rule, Time now,
+                             store::SpikeMemory& memory) {
   core::SpikeOptions options;
   options.min_amount = rule.increase_amount;
   options.min_percent = rule.increase_percent;
@@ -80,7 +80,8 @@ std::vector<Measured> spikes(store::Reader& reader, const core::Rule& rule, Time
   options.recovery = rule.recovery;
   std::vector<Measured> result;
   std::optional<Causes> causes;
-  for (const store::SpikeRow& row : store::spikes(reader, question_of(rule), options, now)) {
+  for (const store::SpikeRow& row :
+       store::spikes(reader, question_of(rule), options, now, memory)) {
     Measured& one = result.emplace_back();
     one.group = row.group;
     one.measurement.oldest = row.oldest;
@@ -355,10 +356,11 @@ std::vector<Measured> parities(store::Reader& reader, const core::Rule& rule, Ti
 
 }  // namespace
 
-std::vector<Measured> measure(store::Reader& reader, const core::Rule& rule, Time now) {
+std::vector<Measured> measure(store::Reader& reader, const core::Rule& rule, Time now,
+                              RuleMemory& memory) {
   switch (rule.kind) {
     case core::RuleKind::kSpike:
-      return spikes(reader, rule, now);
+      return spikes(reader, rule, now, memory[rule.name]);
     case core::RuleKind::kIncrease:
       return increases(reader, rule, now);
     case core::RuleKind::kThreshold:

@@ -167,6 +167,13 @@ std::optional<Baseline> make_baseline(const std::vector<UsageDay>& history, doub
   return result;
 }
 
+std::optional<std::int64_t> first_used_day(const std::vector<UsageDay>& history, double nothing) {
+  const auto first = std::ranges::find_if(history, [nothing](const UsageDay& day) {
+    return day.usage.estimate && *day.usage.estimate > nothing;
+  });
+  return first == history.end() ? std::nullopt : std::optional(first->day);
+}
+
 UsageByHours usage_by_hours(const Baseline& baseline, const std::vector<UsageDay>& days, Time from,
                             Time to, std::optional<double> bend_from,
                             std::optional<double> bend_to) {

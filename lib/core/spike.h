@@ -48,6 +48,9 @@ struct Baseline {
 // known.
 std::optional<Baseline> make_baseline(const std::vector<UsageDay>& history, double nothing = 0);
 
+// The first day of `history` with more than `nothing`, at which a baseline begins; nullopt: none.
+std::optional<std::int64_t> first_used_day(const std::vector<UsageDay>& history, double nothing);
+
 struct UsageByHours {
   Part usage;
   double doubt = 0;  // by which the estimate may be too high

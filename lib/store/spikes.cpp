@@ -77,8 +77,43 @@ std::vector<double> largest_steps(Reader& reader, const Question& question, std:
 
 }  // namespace
 
+void SpikeMemory::refresh(Reader& reader, const Question& question, Time now) {
+  const std::int64_t today = day_of(now);
+  // Days are added by settling, scope by scope, and then summed, region by region.
+  const std::string state = guarded("read days", reader.path(), [&] {
+    SQLite::Statement query(reader.db(),
+                            "SELECT (SELECT count(settled) || ' ' || ifnull(sum(settled), 0) FROM "
+                            "scope) || ' ' || (SELECT count(*) FROM unsummed)");
+    query.executeStep();
+    return fmt::format("{} {}", today, query.getColumn(0).getString());
+  });
+  if (state == state_) return;
+  entries_.clear();
+  Days source(reader, question);
+  std::vector<std::map<std::int64_t, GroupDay>> days(source.selection().groups().size());
+  source.each({today - kHistoryDays, today - 1},
+              [&](std::size_t group, std::int64_t day, const GroupDay& usage) {
+                days[group][day].add(usage);
+              });
+  for (std::size_t i = 0; i < days.size(); ++i) {
+    const Group& group = source.selection().groups()[i];
+    std::vector<core::UsageDay>& history = entries_[{group.labels, group.currency}].history;
+    history.reserve(days[i].size());
+    for (const auto& [day, usage] : days[i]) {
+      history.push_back({day, {usage.low, usage.high, usage.estimate}});
+    }
+  }
+  state_ = state;
+}
+
+SpikeMemory::Entry* SpikeMemory::find(const Group& group) {
+  const auto found = entries_.find({group.labels, group.currency});
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
 std::vector<SpikeRow> spikes(Reader& reader, const Question& question,
-                             const core::SpikeOptions& options, Time now) {
+                             const core::SpikeOptions& options, Time now, SpikeMemory& memory) {
+  memory.refresh(reader, question, now);
   const Time earlier = now - kDay + kSlack;
   // The moments that matter, in order, each once.
   std::set<Time> times{now, earlier};
@@ -91,19 +126,6 @@ std::vector<SpikeRow> spikes(Reader& reader, const Question& question,
   const auto index_of = [&](Time t) {
     return static_cast<std::size_t>(std::ranges::lower_bound(in_order, t) - in_order.begin());
   };
-
-  Days source(reader, question);
-  std::vector<std::map<std::int64_t, GroupDay>> days(source.selection().groups().size());
-  const std::int64_t today = day_of(now);
-  source.each({today - kHistoryDays, today - 1},
-              [&](std::size_t group, std::int64_t day, const GroupDay& usage) {
-                days[group][day].add(usage);
-              });
-  std::map<std::pair<core::Labels, std::string>, std::size_t> place;
-  for (std::size_t i = 0; i < days.size(); ++i) {
-    const Group& group = source.selection().groups()[i];
-    place[{group.labels, group.currency}] = i;
-  }
 
   std::vector<SpikeRow> rows;
   std::optional<std::vector<double>> steps;
@@ -120,23 +142,24 @@ std::vector<SpikeRow> spikes(Reader& reader, const Question& question,
     const auto spans = {after.newest - before.newest, after.oldest - before.oldest};
     const bool a_day = std::ranges::all_of(
         spans, [](Seconds span) { return span >= kLeastSpan && span <= kMostSpan; });
-    const auto found = place.find({row.group.labels, row.group.currency});
-    if (!a_day || found == place.end()) continue;
-    std::vector<core::UsageDay> history;
-    for (const auto& [day, usage] : days[found->second]) {
-      history.push_back({day, {usage.low, usage.high, usage.estimate}});
+    SpikeMemory::Entry* known = memory.find(row.group);
+    if (!a_day || known == nullptr) continue;
+    const double nothing = kNothing * *after.at.value / 30;
+    const auto begins = core::first_used_day(known->history, nothing);
+    if (begins != known->begins) {
+      known->begins = begins;
+      known->baseline = core::make_baseline(known->history, nothing);
     }
-    const auto baseline = core::make_baseline(history, kNothing * *after.at.value / 30);
+    const auto& baseline = known->baseline;
     if (!baseline) continue;
     std::map<Time, const GroupValue*> values;
     for (std::size_t k = 0; k < in_order.size(); ++k) values[in_order[k]] = &moments.values[k][i];
     const core::UsageByHours hours =
-        core::usage_by_hours(*baseline, history, row.from - kWindow, row.to - kWindow,
+        core::usage_by_hours(*baseline, known->history, row.from - kWindow, row.to - kWindow,
                              bend_at(now - kDay - kWindow, values), bend_at(now - kWindow, values));
-    const core::Part left =
-        core::explain(*before.at.value, *after.at.value, row.to - row.from, hours.usage,
-                      std::nullopt)
-            .left;
+    const core::Part left = core::explain(*before.at.value, *after.at.value, row.to - row.from,
+                                          hours.usage, std::nullopt)
+                                .left;
     const auto judge = [&](double step) {
       return core::judge_spike(*baseline, options, row.from, row.to, *before.at.value,
                                *after.at.value, left, hours.doubt, step);

@@ -38,7 +38,8 @@ class RulesTest : public ::testing::Test {
   // What the rule says of the group with this value of a label; nullopt: the group is not there.
   std::optional<Measured> see(const core::Rule& rule, Time now, const std::string& value) {
     store::Reader reader(store_.path());
-    for (Measured& one : measure(reader, rule, now)) {
+    RuleMemory memory;
+    for (Measured& one : measure(reader, rule, now, memory)) {
       for (const auto& [name, text] : one.group.labels) {
         if (text == value) return std::move(one);
       }
