@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
 
 #include "core/error.h"
@@ -63,6 +64,34 @@ Json alert_json(const app::BacktestAlert& one) {
           {"score", alert.score ? Json(*alert.score) : Json(nullptr)}};
 }
 
+// By rule and currency: how many, how often, how long, and how much above their baselines they were
+// at their worst.
+Json summary_json(const app::Backtest& result, double months) {
+  struct Sum {
+    int alerts = 0;
+    core::Seconds lasted{0};
+    double caught = 0;
+  };
+  std::map<std::pair<std::string, std::string>, Sum> sums;
+  for (const app::BacktestAlert& one : result.alerts) {
+    Sum& sum = sums[{one.alert.rule, one.alert.currency}];
+    ++sum.alerts;
+    sum.lasted += one.alert.ends_at.value_or(result.to) - one.alert.starts_at.value_or(result.to);
+    sum.caught += std::max(0.0, one.value - one.baseline);
+  }
+  Json rows = Json::array();
+  for (const auto& [key, sum] : sums) {
+    const bool money = !key.second.empty();
+    rows.push_back({{"rule", key.first},
+                    {"alerts", sum.alerts},
+                    {"in_30_days", sum.alerts / months},
+                    {"mean_duration", core::format_duration(sum.lasted / sum.alerts)},
+                    {"above_baseline", money ? Json(sum.caught) : Json(nullptr)},
+                    {"currency", money ? Json(key.second) : Json(nullptr)}});
+  }
+  return rows;
+}
+
 void run(const Globals& globals, const Given& given) {
   const core::Config config = config_of(globals, given);
   const core::Time now = app::SystemClock().now();
@@ -77,10 +106,13 @@ void run(const Globals& globals, const Given& given) {
     fmt::print("{}\n", web::to_text(alerts, 2));
     return;
   }
-  if (!alerts.empty()) fmt::print("{}", web::to_columns(web::to_table(alerts)));
   const double months =
       std::max(1.0, static_cast<double>((result.to - std::max(start, result.from)).count()) /
                         (30 * 86400.0));
+  if (!alerts.empty()) {
+    fmt::print("{}\n", web::to_columns(web::to_table(alerts)));
+    fmt::print("{}\n", web::to_columns(web::to_table(summary_json(result, months))));
+  }
   fmt::print(stderr, "{} alerts in {} polls from {} to {}: {:.1f} in 30 days\n",
              result.alerts.size(), result.polls, core::format_time(result.from),
              core::format_time(result.to), static_cast<double>(result.alerts.size()) / months);

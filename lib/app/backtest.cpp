@@ -95,7 +95,7 @@ Backtest backtest(const std::string& database, const core::Config& config, Time 
   for (core::Alert& alert : reader.alerts("", 0, kEvery)) {
     if (alert.state == core::AlertState::kPending) continue;
     BacktestAlert one;
-    one.value = alert.after.value_or(0);
+    one.value = alert.peak.value_or(0);
     one.baseline = alert.before.value_or(0);
     if (!alert.details.empty()) {
       const auto details = nlohmann::json::parse(alert.details);

@@ -15,8 +15,18 @@ namespace {
 using core::ReceiverKind;
 using json = nlohmann::ordered_json;
 
-std::string secret_in(const std::string& file) {
-  return file.empty() ? "" : std::string(core::trim(core::read_file(file, 65536)));
+std::string secret_in(const std::string& file, const net::Environment& environment) {
+  if (file.empty()) return "";
+  std::string path = file;
+  if (file.starts_with(core::kCredentialPrefix)) {
+    const auto folder = environment("CREDENTIALS_DIRECTORY");
+    if (!folder) {
+      throw core::Error(core::ErrorCode::kConfig,
+                        "{}: systemd gave no credentials; add LoadCredential= to the unit", file);
+    }
+    path = *folder + "/" + file.substr(core::kCredentialPrefix.size());
+  }
+  return std::string(core::trim(core::read_file(path, 65536)));
 }
 
 }  // namespace
@@ -32,7 +42,7 @@ Sender::Sender(const core::Receiver& receiver, World world)
 std::string Sender::url() const {
   const core::Receiver& receiver = receiver_;
   if (receiver.url_file.empty()) return receiver.url;
-  std::string url = secret_in(receiver.url_file);
+  std::string url = secret_in(receiver.url_file, world_.environment);
   try {
     if (receiver.kind == ReceiverKind::kEmail) {
       if (!url.starts_with("smtp://") && !url.starts_with("smtps://")) {
@@ -52,7 +62,8 @@ net::DeliveryResult Sender::send(const std::string& uid, const std::string& grou
   if (receiver_.kind == ReceiverKind::kSns) return publish(uid, group_key, body);
   if (receiver_.kind == ReceiverKind::kEmail) return mail(uid, body);
   return net::post_message(
-      http_, {receiver_, url(), secret_in(receiver_.secret_file), uid, body, world_.clock.now()});
+      http_, {receiver_, url(), secret_in(receiver_.secret_file, world_.environment), uid, body,
+              world_.clock.now()});
 }
 
 net::DeliveryResult Sender::ping(const std::string& failure) {
@@ -66,7 +77,7 @@ net::DeliveryResult Sender::mail(const std::string& uid, const std::string& body
   mail.tls = receiver_.tls;
   mail.ca_file = receiver_.ca_file;
   mail.username = receiver_.username;
-  mail.password = secret_in(receiver_.secret_file);
+  mail.password = secret_in(receiver_.secret_file, world_.environment);
   mail.from = receiver_.from;
   mail.to = receiver_.to;
   mail.subject = parts.value("subject", "");

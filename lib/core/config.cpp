@@ -642,6 +642,10 @@ class Reader {
       return text;
     });
     const auto path = [this](const std::string& text) {
+      if (text.starts_with(kCredentialPrefix)) {
+        parse_name(text.substr(kCredentialPrefix.size()));
+        return text;
+      }
       return text.empty() ? text : resolve(folder_, text);
     };
     map.read("url_file", receiver.url_file, path);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/time.h"
@@ -156,6 +157,9 @@ struct Receiver {
   std::vector<MuteWindow> mute;
   bool operator==(const Receiver&) const = default;
 };
+
+// A file "credential:NAME" is a credential of systemd: NAME in $CREDENTIALS_DIRECTORY.
+inline constexpr std::string_view kCredentialPrefix = "credential:";
 
 // The region of an SNS topic's ARN.
 std::string region_of_topic(const std::string& arn);

@@ -247,6 +247,13 @@ TEST_F(NotifierTest, TestsAReceiverAndSaysWhatCameBack) {
   EXPECT_THROW(test_notify("filed", "http://x", world), core::Error);
   std::ofstream(filed.url_file) << sink() << "\n";
   EXPECT_TRUE(test_notify("filed", "http://x", world).delivered);
+  world_.config.receivers[2].url_file = "credential:url";
+  EXPECT_THROW(test_notify("filed", "http://x", world), core::Error);
+  world_.environment["CREDENTIALS_DIRECTORY"] = world_.folder.path("");
+  Sender::World with_credentials = world;
+  with_credentials.environment = support::environment(world_.environment);
+  EXPECT_TRUE(test_notify("filed", "http://x", with_credentials).delivered);
+  world_.config.receivers[2].url_file = filed.url_file;
   std::ofstream(filed.url_file) << "no address\n";
   EXPECT_THROW(test_notify("filed", "http://x", world), core::Error);
 }

@@ -193,6 +193,8 @@ const std::vector<Bad> kBad{
     Bad{"receivers: [{name: a, kind: email, url: 'smtp://x', from: a@b, to: ['c@d\\r\\nBcc: "
         "e@f']}]",
         "receivers[0].to"},
+    Bad{"receivers: [{name: a, url: 'http://x', secret_file: 'credential:../x'}]",
+        "receivers[0].secret_file: "},
     Bad{"receivers: [{name: a, kind: sns}]", "receivers[0].topic_arn: "},
     Bad{"receivers: [{name: a, kind: sns, topic_arn: 'arn:aws:sqs:eu-west-1:111111111111:q'}]",
         "receivers[0].topic_arn: "},
