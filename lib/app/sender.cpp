@@ -34,8 +34,7 @@ std::string secret_in(const std::string& file, const net::Environment& environme
 Sender::Sender(const core::Receiver& receiver, World world)
     : receiver_(receiver), world_(std::move(world)), http_(world_.stop.flag(), "inspector-usaged") {
   if (receiver_.kind == ReceiverKind::kSns) {
-    aws_ = std::make_unique<Aws>(
-        Aws::World{world_.config, world_.clock, world_.stop, world_.environment});
+    aws_ = std::make_unique<Aws>(world_);
   }
 }
 

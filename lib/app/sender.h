@@ -16,12 +16,7 @@ namespace usaged::app {
 // new one counts at once. For one thread.
 class Sender {
  public:
-  struct World {
-    const core::Config& config;
-    const Clock& clock;
-    Stop& stop;
-    net::Environment environment;
-  };
+  using World = Aws::World;
 
   // The receiver must outlive it.
   Sender(const core::Receiver& receiver, World world);

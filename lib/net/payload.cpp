@@ -111,8 +111,9 @@ std::string left_out(const Notice& notice) {
   return notice.left_out > 0 ? fmt::format("and {} more alerts", notice.left_out) : "";
 }
 
-// Slack's mrkdwn takes these three for its own (api.slack.com/reference/surfaces/formatting).
-std::string slack_text(const std::string& text) {
+// What HTML takes for its own as entities, and so what Slack's mrkdwn does
+// (docs.slack.dev/messaging/formatting-message-text).
+std::string escaped(const std::string& text) {
   std::string result;
   for (const char c : text) {
     if (c == '&') {
@@ -137,13 +138,13 @@ std::string slack(const Notice& notice) {
   blocks.push_back(
       {{"type", "header"},
        {"text", {{"type", "plain_text"}, {"text", cut(notice.title, kMostSlackHeader)}}}});
-  if (!notice.lines.empty()) blocks.push_back(section(slack_text(core::join(notice.lines, "\n"))));
+  if (!notice.lines.empty()) blocks.push_back(section(escaped(core::join(notice.lines, "\n"))));
   for (const NoticeAlert& one : notice.alerts) {
     std::string text = fmt::format("*{}* {}", is_firing(one) ? "Firing" : "Resolved",
-                                   slack_text(annotation(one, "summary")));
+                                   escaped(annotation(one, "summary")));
     for (const char* name : {"reason", "contributors", "flapping"}) {
       const std::string more = annotation(one, name);
-      if (!more.empty()) text += "\n" + slack_text(more);
+      if (!more.empty()) text += "\n" + escaped(more);
     }
     json block = section(text);
     block["fields"] = json::array();
@@ -153,14 +154,14 @@ std::string slack(const Notice& notice) {
           std::pair<std::string, std::string>("Duration", annotation(one, "duration"))}) {
       if (value.empty()) continue;
       block["fields"].push_back(
-          {{"type", "mrkdwn"}, {"text", fmt::format("*{}*\n{}", name, slack_text(value))}});
+          {{"type", "mrkdwn"}, {"text", fmt::format("*{}*\n{}", name, escaped(value))}});
     }
     blocks.push_back(std::move(block));
   }
   std::string context = fmt::format("<{}|inspector-usaged>", link(notice));
   if (notice.left_out > 0) context = left_out(notice) + " | " + context;
   blocks.push_back({{"type", "context"}, {"elements", {{{"type", "mrkdwn"}, {"text", context}}}}});
-  return dump({{"text", slack_text(cut(notice.title, kMostSlackText))}, {"blocks", blocks}});
+  return dump({{"text", escaped(cut(notice.title, kMostSlackText))}, {"blocks", blocks}});
 }
 
 std::string teams(const Notice& notice) {
@@ -232,24 +233,6 @@ std::string pagerduty(const Notice& notice) {
   return dump(event);
 }
 
-std::string html_text(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '&') {
-      result += "&amp;";
-    } else if (c == '<') {
-      result += "&lt;";
-    } else if (c == '>') {
-      result += "&gt;";
-    } else if (c == '"') {
-      result += "&quot;";
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
-
 std::string plain(const Notice& notice) {
   std::string text = notice.title + "\n";
   if (!notice.lines.empty()) text += "\n" + core::join(notice.lines, "\n") + "\n";
@@ -269,10 +252,10 @@ std::string plain(const Notice& notice) {
 // Styles stand in each element: mail readers leave out the rest.
 std::string html(const Notice& notice) {
   std::string text = "<!doctype html><html lang=\"en\"><body style=\"font:14px sans-serif\">";
-  text += fmt::format("<h1 style=\"font-size:18px\">{}</h1>", html_text(notice.title));
+  text += fmt::format("<h1 style=\"font-size:18px\">{}</h1>", escaped(notice.title));
   if (!notice.lines.empty()) {
     text += "<ul>";
-    for (const std::string& line : notice.lines) text += "<li>" + html_text(line) + "</li>";
+    for (const std::string& line : notice.lines) text += "<li>" + escaped(line) + "</li>";
     text += "</ul>";
   }
   for (const NoticeAlert& one : notice.alerts) {
@@ -281,11 +264,11 @@ std::string html(const Notice& notice) {
         "<h2 style=\"font-size:15px;border-left:6px solid {};padding-left:8px\">{}: {}</h2>"
         "<table style=\"border-collapse:collapse\">",
         firing ? "#b3261e" : "#1b6e3c", firing ? "Firing" : "Resolved",
-        html_text(annotation(one, "summary")));
+        escaped(annotation(one, "summary")));
     const auto row = [&text](const std::string& name, const std::string& value) {
       text += fmt::format(
           "<tr><th style=\"text-align:left;padding:2px 12px 2px 0\">{}</th><td>{}</td></tr>",
-          html_text(name), html_text(value));
+          escaped(name), escaped(value));
     };
     row("severity", one.alert.severity);
     row("since", starts_of(one));
@@ -298,8 +281,7 @@ std::string html(const Notice& notice) {
     text += "</table>";
   }
   if (notice.left_out > 0) text += "<p>" + left_out(notice) + "</p>";
-  return text +
-         fmt::format("<p><a href=\"{0}\">{0}</a></p></body></html>", html_text(link(notice)));
+  return text + fmt::format("<p><a href=\"{0}\">{0}</a></p></body></html>", escaped(link(notice)));
 }
 
 // A subject of SNS: ASCII, begins with a letter, digit or punctuation, under 100 characters.

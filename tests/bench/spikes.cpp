@@ -42,7 +42,7 @@ constexpr int kHours = 24 * kDays;
 constexpr int kWarmUp = 40;  // days before the first that is used, so that the sums are full
 constexpr int kSeries = 60;
 constexpr double kMinAmount = 0.5;
-constexpr double kNothing = 0.01;  // of a mean day
+constexpr double kNothing = 0.01;          // of a mean day
 constexpr std::int64_t kFirstDay = 20454;  // 2026-01-01
 constexpr int kTrial = 15 * 24;
 
