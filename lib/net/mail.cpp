@@ -68,7 +68,8 @@ DeliveryResult send_mail(const Mail& mail, const std::atomic<bool>* stop) {
        {"Date: " + mail_date(mail.now), "From: <" + mail.from + ">",
         "To: " + core::join(mail.to, ", "), "Subject: " + encoded_header(mail.subject),
         fmt::format("Message-ID: <{}@{}>", mail.id, domain_of(mail.from)),
-        std::string("Auto-Submitted: auto-generated")}) {
+        std::string("Auto-Submitted: auto-generated"),
+        std::string("Content-Type: multipart/alternative")}) {
     list = curl_slist_append(list, line.c_str());
   }
   const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list,
@@ -80,15 +81,8 @@ DeliveryResult send_mail(const Mail& mail, const std::atomic<bool>* stop) {
 
   const std::unique_ptr<curl_mime, decltype(&curl_mime_free)> mime(curl_mime_init(easy),
                                                                    curl_mime_free);
-  curl_mime* parts = curl_mime_init(easy);
-  add_part(parts, mail.text, "text/plain; charset=utf-8");
-  add_part(parts, mail.html, "text/html; charset=utf-8");
-  curl_mimepart* both = curl_mime_addpart(mime.get());
-  curl_mime_subparts(both, parts);
-  curl_mime_type(both, "multipart/alternative");
-  // An attachment is what libcurl would take it for.
-  curl_slist* inline_header = curl_slist_append(nullptr, "Content-Disposition: inline");
-  curl_mime_headers(both, inline_header, 1);
+  add_part(mime.get(), mail.text, "text/plain; charset=utf-8");
+  add_part(mime.get(), mail.html, "text/html; charset=utf-8");
 
   curl_easy_setopt(easy, CURLOPT_URL, mail.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");

@@ -239,9 +239,9 @@ std::string plain(const Notice& notice) {
   for (const NoticeAlert& one : notice.alerts) {
     text += fmt::format("\n{} since {} ({})\n", is_firing(one) ? "Firing" : "Resolved",
                         starts_of(one), one.alert.severity);
+    text += "  " + annotation(one, "summary") + "\n";
     for (const auto& [name, value] : one.annotations) {
-      text +=
-          name == "summary" ? fmt::format("  {}\n", value) : fmt::format("  {}: {}\n", name, value);
+      if (name != "summary") text += fmt::format("  {}: {}\n", name, value);
     }
     for (const auto& [name, value] : one.labels) text += fmt::format("    {}={}\n", name, value);
   }

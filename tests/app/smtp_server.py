@@ -30,7 +30,6 @@ class Handler:
         global received
         received += 1
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        inner = message if message.get_content_type() != "multipart/mixed" else next(message.iter_parts())
         with open(f"{folder}/{received}.json", "w") as out:
             json.dump(
                 {
@@ -38,10 +37,10 @@ class Handler:
                     "to": envelope.rcpt_tos,
                     "user": getattr(session, "user", None),
                     "headers": dict(message.items()),
-                    "type": inner.get_content_type(),
+                    "type": message.get_content_type(),
                     "parts": [
                         {"type": part.get_content_type(), "text": part.get_content()}
-                        for part in inner.iter_parts()
+                        for part in message.iter_parts()
                     ],
                 },
                 out,
