@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "core/error.h"
 #include "store/reader.h"
 
 namespace usaged::app {
@@ -40,27 +41,40 @@ Daemon::Daemon(core::Config config, World world)
       world_(std::move(world)),
       store_(config_.database),
       interrupted_(prepare(store_, config_, world_)),
-      server_(server_options(config_),
-              {[this] { return world_.clock.now(); },
-               [this]() -> std::string {
-                 if (world_.stop.requested()) return "the daemon is stopping";
-                 return started_ ? "" : "the daemon is starting";
-               },
-               {&store_, [this] { notifier_.notice(); },
-                [this](const std::vector<std::string>& targets) {
-                  return collector_.poll_soon(targets);
-                }}},
-              counters_),
+      server_(std::make_unique<web::Server>(
+          server_options(config_),
+          web::ServerWorld{[this] { return world_.clock.now(); },
+                           [this]() -> std::string {
+                             if (world_.stop.requested()) return "the daemon is stopping";
+                             return started_ ? "" : "the daemon is starting";
+                           },
+                           actors()},
+          counters_)),
       collector_(config_, {store_, world_.clock, counters_, world_.stop, world_.log,
                            world_.environment, [this] { alerter_.notice(); }}),
       alerter_(config_, {store_, world_.clock, world_.stop, world_.log,
                          [this] { return collector_.idle(); }, [this] { notifier_.polled(); }}),
       notifier_(config_, {store_, world_.clock, counters_, world_.stop, world_.log,
-                          world_.environment, external_url(config_, server_.url())}) {}
+                          world_.environment, external_url(config_, server_->url())}) {}
 
 Daemon::~Daemon() {
   world_.stop.request();
   join();
+  server_.reset();
+}
+
+// Requests come as soon as the server listens, which is before the rest is there.
+web::Actors Daemon::actors() {
+  return {&store_,
+          [this] {
+            if (started_) notifier_.notice();
+          },
+          [this](const std::vector<std::string>& targets) {
+            if (!started_) {
+              throw core::Error(core::ErrorCode::kUnavailable, "the daemon is starting");
+            }
+            return collector_.poll_soon(targets);
+          }};
 }
 
 void Daemon::start() {
@@ -95,7 +109,7 @@ std::string Daemon::status_line() {
     if (scope.removed) continue;
     ++(scope.failures == 0 ? good : bad);
   }
-  return fmt::format("{} targets and regions good, {} failing; {}", good, bad, server_.url());
+  return fmt::format("{} targets and regions good, {} failing; {}", good, bad, server_->url());
 }
 
 std::vector<PollResult> poll_once(const core::Config& config,

@@ -43,21 +43,23 @@ class Daemon {
   // Polls what is due now, evaluates, and sends: one round of what start() does all the time.
   void step();
 
-  std::string url() const { return server_.url(); }
-  int port() const { return server_.port(); }
+  std::string url() const { return server_->url(); }
+  int port() const { return server_->port(); }
   // True if every thread has shown life lately and the store answers.
   bool alive();
   // One line for `systemctl status`.
   std::string status_line();
 
  private:
+  web::Actors actors();
+
   core::Config config_;
   World world_;
   store::Store store_;
   int interrupted_;  // polls that were cut short when the last process ended
   web::Counters counters_;
   std::atomic<bool> started_{false};
-  web::Server server_;
+  std::unique_ptr<web::Server> server_;  // ends before what its requests may reach
   Collector collector_;
   Alerter alerter_;
   Notifier notifier_;
