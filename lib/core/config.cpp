@@ -790,6 +790,7 @@ Rule default_rule(RuleKind kind, const std::string& name) {
       rule.increase_percent = 50;
       rule.increase_amount = 5;
       rule.recovery = 0.5;
+      rule.keep_firing = 6 * kHour;  // the hours of a spike are not even
       break;
     case RuleKind::kThreshold:
     case RuleKind::kBudget:
