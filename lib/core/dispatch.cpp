@@ -86,6 +86,10 @@ DispatchPlan plan_dispatches(const Receiver& receiver, const std::vector<Rule>& 
     const auto& [group, silenced] = places.at(untold.alert);
     const bool firing = found->second.state == AlertState::kFiring;
     const bool told = input.told.contains(untold.alert);
+    if (untold.acknowledged && (receiver.kind != ReceiverKind::kPagerDuty || !firing)) {
+      plan.dropped.push_back(untold.event);
+      continue;
+    }
     if (silenced && firing) continue;  // until the silence ends
     if (!firing && ((silenced && !told) || (!receiver.send_resolved && told))) {
       plan.dropped.push_back(untold.event);

@@ -26,6 +26,7 @@ struct Untold {
   std::int64_t event = 0;
   std::int64_t alert = 0;
   Time at;
+  bool acknowledged = false;  // that is what changed: only PagerDuty needs to know
 };
 
 struct DispatchInput {

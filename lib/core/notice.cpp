@@ -171,6 +171,9 @@ void finish_notice(Notice& notice, std::size_t most) {
     return one.alert.state == AlertState::kFiring;
   }));
   notice.resolved = static_cast<int>(notice.alerts.size()) - notice.firing;
+  notice.attended = std::ranges::all_of(notice.alerts, [](const NoticeAlert& one) {
+    return one.alert.state != AlertState::kFiring || one.alert.acked_at.has_value();
+  });
   if (notice.alerts.size() > most) {
     std::map<std::string, int> by_rule;
     for (const NoticeAlert& one : notice.alerts) ++by_rule[one.alert.rule];

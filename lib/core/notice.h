@@ -34,6 +34,7 @@ struct Notice {
   int left_out = 0;                 // alerts beyond these
   int firing = 0;                   // of all
   int resolved = 0;
+  bool attended = false;           // somebody looks after each that fires
   std::string title;               // one line
   std::vector<std::string> lines;  // of a digest, and of a storm: what it comes to
   Time at;

@@ -215,7 +215,9 @@ std::string pagerduty(const Notice& notice) {
                                                {"annotations", one.annotations}};
   }
   if (notice.left_out > 0) details["left_out"] = notice.left_out;
-  json event{{"event_action", firing ? "trigger" : "resolve"},
+  json event{{"event_action", !firing           ? "resolve"
+                              : notice.attended ? "acknowledge"
+                                                : "trigger"},
              {"dedup_key", "inspector-usaged/" +
                                core::hex(core::sha256(notice.receiver + "\n" + notice.group_key))}};
   if (firing) {

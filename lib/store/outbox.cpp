@@ -192,7 +192,9 @@ core::Alert Store::acknowledge(std::int64_t alert_id, const std::string& by,
     put_text(update, 3, comment);
     update.bind(4, alert_id);
     update.exec();
-    AlertWriter(db_).add_event(alert_id, AlertChange::kAcknowledged, alert, now);
+    AlertWriter writer(db_);
+    const std::int64_t event = writer.add_event(alert_id, AlertChange::kAcknowledged, alert, now);
+    writer.deliver_to_told(event, alert_id);
     core::Alert acknowledged = find_alert(db_, alert_id);
     transaction.commit();
     return acknowledged;
@@ -255,13 +257,16 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
     core::DispatchInput input;
     SQLite::Statement untold(
         db_,
-        "SELECT d.event_id, e.alert_id, e.at FROM delivery d JOIN alert_event e ON e.id = "
+        "SELECT d.event_id, e.alert_id, e.at, e.change FROM delivery d JOIN alert_event e ON e.id "
+        "= "
         "d.event_id WHERE d.receiver = ? AND d.notification_id IS NULL AND d.dropped IS NULL "
         "ORDER BY d.event_id");
     untold.bind(1, receiver);
     while (untold.executeStep()) {
-      input.untold.push_back({untold.getColumn(0).getInt64(), untold.getColumn(1).getInt64(),
-                              core::from_unix(untold.getColumn(2).getInt64())});
+      input.untold.push_back(
+          {untold.getColumn(0).getInt64(), untold.getColumn(1).getInt64(),
+           core::from_unix(untold.getColumn(2).getInt64()),
+           untold.getColumn(3).getString() == core::alert_change_name(AlertChange::kAcknowledged)});
     }
     for (const core::Untold& event : input.untold) {
       if (!input.alerts.contains(event.alert)) {

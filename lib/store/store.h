@@ -98,7 +98,7 @@ struct Delivery {
 };
 
 // A change of one alert. Its event is put into the outbox for these receivers, and that of a
-// resolution for those who were told, or are about to be.
+// resolution or an acknowledgement for those who were told, or are about to be.
 struct AlertTransition {
   core::Alert alert;
   core::AlertChange change;

@@ -126,6 +126,20 @@ TEST(Dispatch, EndsAreToldUnlessTheReceiverWantsNone) {
   EXPECT_EQ(c.plan(kStart).dispatches.size(), 1U);
 }
 
+TEST(Dispatch, OnlyPagerDutyIsToldThatSomebodyLooksAfterIt) {
+  Case c;
+  c.receiver.group_wait = Seconds{0};
+  c.add(1, "spike").acked_at = kStart;
+  c.input.told = {1};
+  c.input.untold = {{7, 1, kStart, true}};
+  EXPECT_THAT(c.plan(kStart).dispatches, IsEmpty());
+  EXPECT_THAT(c.plan(kStart).dropped, ElementsAre(7));
+  c.receiver.kind = ReceiverKind::kPagerDuty;
+  EXPECT_THAT(c.plan(kStart).dispatches.at(0).events, ElementsAre(7));
+  c.input.alerts[1].state = AlertState::kResolved;
+  EXPECT_THAT(c.plan(kStart).dropped, ElementsAre(7));
+}
+
 TEST(Dispatch, InAMuteWindowEverythingWaits) {
   Case c;
   c.receiver.group_wait = Seconds{0};

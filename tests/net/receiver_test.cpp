@@ -156,6 +156,11 @@ TEST(Payload, PagerDutyOpensAndClosesAnIncidentAGroup) {
   EXPECT_EQ(opened["payload"]["severity"], "warning");
   EXPECT_EQ(opened["payload"]["timestamp"], "2026-03-01T12:00:00Z");
   EXPECT_LE(opened["payload"]["summary"].get<std::string>().size(), 1024U);
+  core::Alert acked = alert("111111111111");
+  acked.acked_at = kStart;
+  EXPECT_EQ(rendered(ReceiverKind::kPagerDuty, notice({acked}))["event_action"], "acknowledge");
+  EXPECT_EQ(rendered(ReceiverKind::kPagerDuty, notice({acked, alert("2")}))["event_action"],
+            "trigger");
   EXPECT_FALSE(opened.contains("routing_key"));  // a secret, so not stored
 
   core::Receiver receiver;

@@ -154,8 +154,12 @@ TEST_F(Outbox, FlappingIsSeenByWhatFiredBefore) {
 }
 
 TEST_F(Outbox, AnAcknowledgementStaysWithItsAlert) {
-  const core::Alert alert = fire({});
+  const core::Alert alert = fire({"pager"});
   EXPECT_EQ(store_.acknowledge(alert.id, "ann", "on it", kStart).acked_by, "ann");
+  const auto events = store_.outbox("pager").untold;
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_FALSE(events[0].acknowledged);
+  EXPECT_TRUE(events[1].acknowledged);
   // An evaluation that read the alert before changes nothing of it.
   core::Alert kept = alert;
   kept.after = 9;
