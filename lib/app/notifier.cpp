@@ -22,7 +22,7 @@ constexpr int kPingAttempts = 3;
 }  // namespace
 
 Notifier::Notifier(const core::Config& config, World world)
-    : config_(config), world_(std::move(world)), began_(world_.clock.now()) {
+    : config_(config), world_(std::move(world)) {
   std::vector<std::string> names;
   for (const core::Receiver& receiver : config_.receivers) {
     names.push_back(receiver.name);
@@ -154,9 +154,14 @@ void Notifier::compose_digest(Line& line, Time now) {
   const core::Receiver& receiver = *line.receiver;
   if (core::muted(receiver.mute, now)) return;
   const Time slot = digest_slot(receiver, now);
-  // The first is that of the first time after the start.
-  const Time last = world_.store.last_message(receiver.name, kDigestKey).value_or(began_);
-  if (last >= slot) return;
+  if (line.digest_for == slot) return;
+  // The first is due once there is something to tell of.
+  const auto last = world_.store.last_message(receiver.name, kDigestKey);
+  const Time since = last ? *last : world_.store.first_poll().value_or(now);
+  if (since >= slot) {
+    line.digest_for = slot;
+    return;
+  }
   std::vector<core::Alert> firing = world_.store.open_alerts();
   std::erase_if(firing,
                 [](const core::Alert& alert) { return alert.state != core::AlertState::kFiring; });
@@ -174,6 +179,7 @@ void Notifier::compose_digest(Line& line, Time now) {
                                                             core::unix_seconds(slot))))
                              .substr(0, 32);
   world_.store.compose(message, {});
+  line.digest_for = slot;
 }
 
 // An Alertmanager forgets what it is not told again.

@@ -61,9 +61,10 @@ class Notifier {
     std::unique_ptr<store::Reader> reader;
     std::atomic<bool> news{true};
     std::atomic<bool> polled{false};
-    std::optional<core::Time> next;  // when there is something to make, if nothing happens
-    std::optional<core::Time>
-        resent;  // of an Alertmanager: when it was told last of all that fires
+    std::optional<core::Time> next;        // when there is something to make, if nothing happens
+    std::optional<core::Time> digest_for;  // which of its times has been looked at
+    // Of an Alertmanager: when it was told last of all that fires.
+    std::optional<core::Time> resent;
     std::thread thread;
   };
 
@@ -77,7 +78,6 @@ class Notifier {
 
   const core::Config& config_;
   World world_;
-  core::Time began_;
   std::vector<std::unique_ptr<Line>> lines_;
 };
 

@@ -361,6 +361,14 @@ std::optional<Time> Store::last_message(const std::string& receiver, const std::
   });
 }
 
+std::optional<Time> Store::first_poll() {
+  const std::lock_guard lock(mutex_);
+  return guarded("read polls", path_, [&] {
+    SQLite::Statement query(db_, "SELECT started FROM poll ORDER BY id LIMIT 1");
+    return query.executeStep() ? optional_time(query.getColumn(0)) : std::nullopt;
+  });
+}
+
 bool Store::was_told(const std::string& receiver, std::int64_t alert_id) {
   const std::lock_guard lock(mutex_);
   return guarded("read the outbox", path_, [&] {

@@ -197,6 +197,8 @@ class Store {
                    core::Time now);
   // When the newest message of a group was made.
   std::optional<core::Time> last_message(const std::string& receiver, const std::string& group_key);
+  // When the first poll of all was; nullopt: there was none.
+  std::optional<core::Time> first_poll();
   // Whether a receiver has been told of an alert.
   bool was_told(const std::string& receiver, std::int64_t alert_id);
   // Alerts that resolved since.

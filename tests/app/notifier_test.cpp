@@ -146,7 +146,7 @@ TEST_F(NotifierTest, ADigestGoesOutOnceADay) {
   }
   fire({});
   Notifier& notifier = start();
-  EXPECT_EQ(notifier.deliver_due(), 0);  // 12:00
+  EXPECT_EQ(notifier.deliver_due(), 1);  // that of yesterday
   wait(2 * kHour - core::Seconds{1});
   EXPECT_EQ(notifier.deliver_due(), 0);
   wait(core::Seconds{1});
@@ -156,7 +156,7 @@ TEST_F(NotifierTest, ADigestGoesOutOnceADay) {
   EXPECT_EQ(start().deliver_due(), 0);
   wait(kDay);
   EXPECT_EQ(notifier_->deliver_due(), 1);
-  const json digest = bodies()[0];
+  const json digest = bodies()[1];
   EXPECT_EQ(digest["groupLabels"]["digest"], "daily");
   const auto text = digest["commonAnnotations"]["description"].get<std::string>();
   EXPECT_THAT(text, HasSubstr("The last 30 days cost 100.00 USD, 77.00 USD a day ago (+29.9%)"));
