@@ -277,6 +277,8 @@ TEST_F(NotifierTest, BodiesAreAsTheirReceiversDocumentThem) {
     names.push_back(name);
   }
   std::ofstream(world_.folder.path("key")) << "0123456789abcdef0123456789abcdef\n";
+  store_->finish_poll(store_->begin_poll("t", "us-east-1", now(), kHour, now()), {},
+                      {now(), core::Outcome::kOk, 1, 1, "", ""});
   Notifier& notifier = start();
   std::vector<core::Alert> fired;
   for (int i = 0; i < 30; ++i) fired.push_back(fire(names, std::to_string(i)));

@@ -8,6 +8,7 @@
 #include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/ServerSocket.h>
 #include <Poco/StreamCopier.h>
+#include <Poco/ThreadPool.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -34,10 +35,11 @@ class Recorder {
     std::string body;
   };
 
-  Recorder() : server_(new Factory(*this), socket(), new Poco::Net::HTTPServerParams) {
-    server_.start();
+  Recorder() : server_(new Factory(*this), threads_, socket(), params()) { server_.start(); }
+  ~Recorder() {
+    server_.stopAll(true);
+    threads_.joinAll();
   }
-  ~Recorder() { server_.stopAll(true); }
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
@@ -55,6 +57,12 @@ class Recorder {
  private:
   static Poco::Net::ServerSocket socket() {
     return Poco::Net::ServerSocket(Poco::Net::SocketAddress("127.0.0.1", 0));
+  }
+
+  static Poco::Net::HTTPServerParams::Ptr params() {
+    Poco::Net::HTTPServerParams::Ptr params = new Poco::Net::HTTPServerParams;
+    params->setKeepAlive(false);
+    return params;
   }
 
   struct Handler : Poco::Net::HTTPRequestHandler {
@@ -92,6 +100,7 @@ class Recorder {
   mutable std::mutex mutex_;
   std::deque<Answer> answers_;
   std::vector<Request> requests_;
+  Poco::ThreadPool threads_;  // of its own, so that none outlives it
   Poco::Net::HTTPServer server_;
 };
 
