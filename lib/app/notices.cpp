@@ -23,10 +23,9 @@ std::map<std::string, std::string> account_names(store::Reader& reader) {
 
 core::NoticeAlert told(const NoticeSource& source, const core::Alert& alert,
                        const std::map<std::string, std::string>& names) {
-  const auto rule = std::ranges::find(source.config.rules, alert.rule, &core::Rule::name);
   const auto account = alert.labels.find("account_id");
   const auto name = account == alert.labels.end() ? names.end() : names.find(account->second);
-  return core::notice_alert(alert, rule == source.config.rules.end() ? nullptr : &*rule,
+  return core::notice_alert(alert, core::rule_of(alert, source.config.rules),
                             name == names.end() ? "" : name->second);
 }
 

@@ -192,21 +192,15 @@ void Notifier::resend(Line& line, Time now) {
   const std::vector<core::Silence> silences = world_.store.silences(now);
   std::vector<core::Alert> alerts;
   const auto add = [&](const core::Alert& alert) {
-    const auto rule = std::ranges::find(config_.rules, alert.rule, &core::Rule::name);
-    const core::Labels labels =
-        core::notice_labels(alert, rule == config_.rules.end() ? nullptr : &*rule);
-    const bool silenced = std::ranges::any_of(silences, [&](const core::Silence& silence) {
-      return silence.active(now) && core::matches(silence.matchers, labels);
-    });
-    if (!silenced) alerts.push_back(alert);
+    const core::Labels labels = core::notice_labels(alert, core::rule_of(alert, config_.rules));
+    if (!core::silenced_until(silences, labels, now)) alerts.push_back(alert);
   };
   for (const auto& [id, alert] : input.alerts) {
     if (input.told.contains(id) && alert.state == core::AlertState::kFiring) add(alert);
   }
   if (receiver.send_resolved) {
     for (const core::Alert& alert : world_.store.resolved_since(now - net::kAlertmanagerResolved)) {
-      const auto told = world_.store.was_told(receiver.name, alert.id);
-      if (told) add(alert);
+      if (world_.store.was_told(receiver.name, alert.id)) add(alert);
     }
   }
   if (alerts.empty()) return;

@@ -39,11 +39,10 @@ Sender::Sender(const core::Receiver& receiver, World world)
 }
 
 std::string Sender::url() const {
-  const core::Receiver& receiver = receiver_;
-  if (receiver.url_file.empty()) return receiver.url;
-  std::string url = secret_in(receiver.url_file, world_.environment);
+  if (receiver_.url_file.empty()) return receiver_.url;
+  std::string url = secret_in(receiver_.url_file, world_.environment);
   try {
-    if (receiver.kind == ReceiverKind::kEmail) {
+    if (receiver_.kind == ReceiverKind::kEmail) {
       if (!url.starts_with("smtp://") && !url.starts_with("smtps://")) {
         throw core::Error(core::ErrorCode::kInvalid, "not a mail server");
       }
@@ -51,7 +50,7 @@ std::string Sender::url() const {
       core::check_url(url);
     }
   } catch (const core::Error& e) {
-    throw core::Error(core::ErrorCode::kConfig, "{}: {}", receiver.url_file, e.what());
+    throw core::Error(core::ErrorCode::kConfig, "{}: {}", receiver_.url_file, e.what());
   }
   return url;
 }

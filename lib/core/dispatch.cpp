@@ -51,14 +51,10 @@ DispatchPlan plan_dispatches(const Receiver& receiver, const std::vector<Rule>& 
     later(now + kMinute);
     return plan;
   }
-  const auto labels_of = [&rules](const Alert& alert) {
-    const auto rule = std::ranges::find(rules, alert.rule, &Rule::name);
-    return notice_labels(alert, rule == rules.end() ? nullptr : &*rule);
-  };
   std::map<std::string, Group> groups;
   std::map<std::int64_t, std::pair<Group*, bool>> places;  // of each alert; whether it is silenced
   for (const auto& [id, alert] : input.alerts) {
-    const Labels labels = labels_of(alert);
+    const Labels labels = notice_labels(alert, rule_of(alert, rules));
     Labels shared;
     for (const std::string& name : receiver.group_by) {
       const auto found = labels.find(name);
@@ -66,12 +62,9 @@ DispatchPlan plan_dispatches(const Receiver& receiver, const std::vector<Rule>& 
     }
     Group& group = groups[key_of(shared)];
     group.labels = shared;
-    bool silenced = false;
-    for (const Silence& silence : silences) {
-      if (!silence.active(now) || !matches(silence.matchers, labels)) continue;
-      silenced = true;
-      later(silence.ends_at);
-    }
+    const std::optional<Time> quiet_until = silenced_until(silences, labels, now);
+    const bool silenced = quiet_until.has_value();
+    if (quiet_until) later(*quiet_until);
     places[id] = {&group, silenced};
     if (alert.state != AlertState::kFiring || silenced) continue;
     group.firing.push_back(id);

@@ -114,6 +114,11 @@ double size_of(const Alert& alert) {
 
 }  // namespace
 
+const Rule* rule_of(const Alert& alert, const std::vector<Rule>& rules) {
+  const auto rule = std::ranges::find(rules, alert.rule, &Rule::name);
+  return rule == rules.end() ? nullptr : &*rule;
+}
+
 Labels notice_labels(const Alert& alert, const Rule* rule) {
   Labels labels = alert.labels;
   if (rule != nullptr) labels.insert(rule->labels.begin(), rule->labels.end());

@@ -17,6 +17,9 @@ struct NoticeAlert {
   Labels annotations;  // summary, reason, ...; and the rule's own
 };
 
+// The rule of an alert; nullptr: it has left the configuration.
+const Rule* rule_of(const Alert& alert, const std::vector<Rule>& rules);
+
 // Labels of an alert: those of its group, alertname, severity, currency, and its rule's (nullptr:
 // the rule has left the configuration).
 Labels notice_labels(const Alert& alert, const Rule* rule);

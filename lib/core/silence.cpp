@@ -80,6 +80,16 @@ bool matches(const std::vector<Matcher>& matchers,
   });
 }
 
+std::optional<Time> silenced_until(const std::vector<Silence>& silences,
+                                   const std::map<std::string, std::string>& labels, Time now) {
+  std::optional<Time> until;
+  for (const Silence& silence : silences) {
+    if (!silence.active(now) || !matches(silence.matchers, labels)) continue;
+    until = std::max(until.value_or(silence.ends_at), silence.ends_at);
+  }
+  return until;
+}
+
 void check_silence(const Silence& silence, Time now) {
   if (silence.matchers.empty() || silence.matchers.size() > kMostMatchers) {
     throw Error(ErrorCode::kInvalid,

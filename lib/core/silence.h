@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,10 @@ struct Silence {
 
   bool active(Time now) const { return starts_at <= now && now < ends_at; }
 };
+
+// Until when silences keep an alert with these labels quiet; nullopt: none does now.
+std::optional<Time> silenced_until(const std::vector<Silence>& silences,
+                                   const std::map<std::string, std::string>& labels, Time now);
 
 // Throws Error(kInvalid) unless it has a matcher that not every alert meets, an author, a comment,
 // and ends after it starts and after `now`.
