@@ -134,4 +134,60 @@ Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, Time
   return result;
 }
 
+std::vector<CollectionDay> collection_days(Reader& reader, const Filter& filter, Time start,
+                                           Time end) {
+  const std::vector<Scope> scopes = load_scopes(reader, filter, start, end);
+  std::map<std::pair<std::string, std::string>, std::vector<Gap>> gaps;
+  for (Gap& gap : completeness(reader, scopes, start, end).gaps) {
+    gaps[{gap.target, gap.region}].push_back(std::move(gap));
+  }
+  SQLite::Statement counts(
+      reader.db(),
+      "SELECT started / 86400, count(*), sum(outcome = 'ok') FROM poll WHERE target = ? AND region "
+      "= ? AND started BETWEEN ? AND ? AND outcome <> 'running' GROUP BY 1");
+  std::vector<CollectionDay> days;
+  for (const Scope& scope : scopes) {
+    const Time from = scope.first_good == Time::max() ? start : std::max(start, scope.first_good);
+    const Time to = std::min(end, scope.ends);
+    if (from >= to) continue;
+    const std::int64_t first = core::unix_seconds(from) / 86400;
+    const std::int64_t last = (core::unix_seconds(to) - 1) / 86400;
+    const std::size_t begin = days.size();
+    std::vector<core::Seconds> longest(static_cast<std::size_t>(last - first + 1));
+    for (std::int64_t day = first; day <= last; ++day) {
+      days.push_back({scope.target, scope.region, day, 0, 0, 1, ""});
+    }
+    guarded("read polls", reader.path(), [&] {
+      counts.bind(1, scope.target);
+      counts.bind(2, scope.region);
+      counts.bind(3, static_cast<std::int64_t>(core::unix_seconds(from)));
+      counts.bind(4, static_cast<std::int64_t>(core::unix_seconds(to)));
+      while (counts.executeStep()) {
+        const std::int64_t day = counts.getColumn(0).getInt64();
+        if (day < first || day > last) continue;
+        CollectionDay& row = days[begin + static_cast<std::size_t>(day - first)];
+        row.polls = counts.getColumn(1).getInt64();
+        row.good = counts.getColumn(2).getInt64();
+      }
+      counts.reset();
+    });
+    for (const Gap& gap : gaps[{scope.target, scope.region}]) {
+      for (std::int64_t day = core::unix_seconds(gap.from) / 86400; day <= last; ++day) {
+        const Time day_from = std::max(from, core::from_unix(day * 86400));
+        const Time day_to = std::min(to, core::from_unix((day + 1) * 86400));
+        const Seconds missing = std::min(gap.to, day_to) - std::max(gap.from, day_from);
+        if (missing <= Seconds{0}) break;
+        const auto place = static_cast<std::size_t>(day - first);
+        CollectionDay& row = days[begin + place];
+        row.known -=
+            static_cast<double>(missing.count()) / static_cast<double>((day_to - day_from).count());
+        if (missing > longest[place]) row.reason = gap.reason;
+        longest[place] = std::max(longest[place], missing);
+      }
+    }
+  }
+  for (CollectionDay& row : days) row.known = std::clamp(row.known, 0.0, 1.0);
+  return days;
+}
+
 }  // namespace usaged::store

@@ -51,4 +51,21 @@ std::string gap_reason(Reader& reader, const Scope& scope, core::Time from, core
 Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, core::Time start,
                           core::Time end);
 
+// What one target saw in one region on one UTC day.
+struct CollectionDay {
+  std::string target;
+  std::string region;
+  std::int64_t day = 0;  // since the epoch
+  std::int64_t polls = 0;
+  std::int64_t good = 0;
+  // The share of the day that good polls cover, 0 to 1: of what is over of it, of what lies after
+  // the first good poll, and of what lies before the target's end.
+  double known = 1;
+  std::string reason;  // of its longest gap, as a Gap has it; empty: it has none
+};
+
+// By target, region and day; the days on which a scope is asked, from its first good poll on.
+std::vector<CollectionDay> collection_days(Reader& reader, const Filter& filter, core::Time start,
+                                           core::Time end);
+
 }  // namespace usaged::store

@@ -131,6 +131,38 @@ std::vector<ScopeRow> Reader::scopes() {
   });
 }
 
+std::vector<std::pair<std::string, std::string>> Reader::unpolled_scopes() {
+  return guarded("read targets", path_, [&] {
+    SQLite::Statement query(db_,
+                            "SELECT target, region FROM scope s WHERE removed IS NULL AND NOT "
+                            "EXISTS (SELECT 1 FROM poll p WHERE p.target = s.target AND p.region = "
+                            "s.region) ORDER BY target, region");
+    std::vector<std::pair<std::string, std::string>> scopes;
+    while (query.executeStep()) {
+      scopes.emplace_back(query.getColumn(0).getString(), query.getColumn(1).getString());
+    }
+    return scopes;
+  });
+}
+
+std::string Reader::revision() {
+  return guarded("read the revision", path_, [&] {
+    // A poll changes when it ends; the newest are enough, since older ones have ended.
+    SQLite::Statement query(
+        db_,
+        "SELECT * FROM (SELECT max(id), count(finished), max(finished) FROM (SELECT id, finished "
+        "FROM poll ORDER BY id DESC LIMIT 1000)), (SELECT max(id) FROM alert_event), (SELECT "
+        "max(id), sum(ends_at) FROM silence), (SELECT max(id) FROM notification), (SELECT count(*) "
+        "FROM notification WHERE state = 'pending')");
+    query.executeStep();
+    std::string text;
+    for (int i = 0; i < query.getColumnCount(); ++i) {
+      text += (i > 0 ? "." : "") + query.getColumn(i).getString();
+    }
+    return text;
+  });
+}
+
 std::vector<AccountRow> Reader::accounts() {
   return guarded("read accounts", path_, [&] {
     std::map<std::string, AccountRow> rows;
@@ -175,6 +207,15 @@ std::vector<AccountRow> Reader::accounts() {
       result.push_back(std::move(row));
     }
     return result;
+  });
+}
+
+std::vector<std::string> Reader::tag_names() {
+  return guarded("read tags", path_, [&] {
+    SQLite::Statement query(db_, "SELECT DISTINCT name FROM account_tag ORDER BY name");
+    std::vector<std::string> names;
+    while (query.executeStep()) names.push_back(query.getColumn(0).getString());
+    return names;
   });
 }
 

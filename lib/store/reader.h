@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/alert.h"
@@ -165,7 +166,13 @@ class Reader {
   std::vector<PollRow> polls(const std::string& target, const std::string& region,
                              const std::string& outcome, std::int64_t before, int limit);
   std::vector<ScopeRow> scopes();
+  // Targets and regions that are asked, and have no poll yet.
+  std::vector<std::pair<std::string, std::string>> unpolled_scopes();
+  // Another text whenever a poll, an alert, a silence or a message has changed.
+  std::string revision();
   std::vector<AccountRow> accounts();
+  // The names of the accounts' tags, in order.
+  std::vector<std::string> tag_names();
   // By account, region and type; of these accounts, or of all if there are none.
   std::vector<TrialRow> trials(const std::vector<std::string>& accounts);
   // Those with a free trial that ends in (after, until].

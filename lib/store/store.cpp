@@ -111,6 +111,10 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
         "ON CONFLICT DO UPDATE SET removed = ifnull(removed, excluded.removed)");
     put(end_all, 1, now);
     end_all.exec();
+    // What was never polled is forgotten with its target.
+    db_.exec(
+        "DELETE FROM scope AS s WHERE NOT EXISTS (SELECT 1 FROM poll p WHERE p.target = s.target "
+        "AND p.region = s.region)");
     SQLite::Statement asked(db_,
                             "INSERT INTO scope (target, region) VALUES (?, ?) "
                             "ON CONFLICT DO UPDATE SET removed = NULL");

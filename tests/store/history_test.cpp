@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "core/error.h"
+#include "store/coverage.h"
 #include "store/store.h"
 #include "support/temp_folder.h"
 #include "support/usage.h"
@@ -299,6 +300,82 @@ TEST_F(HistoryTest, RangesHaveLimits) {
   EXPECT_THROW(history({}, 0, 1, core::Seconds{0}), core::Error);
   EXPECT_THROW(label_of("colour"), core::Error);
   EXPECT_LE(history({}, 0, 90 * 24).times.size(), 500U);
+}
+
+// kStart is noon.
+TEST_F(HistoryTest, DaysAreKnownAsFarAsGoodPollsCoverThem) {
+  for (int hour = 0; hour <= 12; ++hour) poll(hour, {usage("111111111111", "A", 1, 1)});
+  // Covered until 14; nobody knows the ten hours to midnight, and the poll at 20 says why.
+  fail(20, Outcome::kThrottled);
+  for (int hour = 36; hour <= 40; ++hour) poll(hour, {usage("111111111111", "A", 1, 1)});
+  const auto at = [](int hour) { return kStart + hour * kHour; };
+  const auto days = collection_days(reader(), {}, at(-48), at(41));
+  ASSERT_EQ(days.size(), 3U);  // none before the first good poll
+  const std::int64_t first = core::unix_seconds(kStart) / 86400;
+  EXPECT_EQ(days[0].day, first);
+  EXPECT_EQ(days[0].target, "t");
+  EXPECT_EQ(days[0].polls, 12);
+  EXPECT_EQ(days[0].good, 12);
+  EXPECT_DOUBLE_EQ(days[0].known, 1);
+  EXPECT_EQ(days[0].reason, "");
+  EXPECT_EQ(days[1].polls, 2);
+  EXPECT_EQ(days[1].good, 1);
+  EXPECT_DOUBLE_EQ(days[1].known, 2.0 / 24);
+  EXPECT_EQ(days[1].reason, "throttled");
+  EXPECT_EQ(days[2].polls, 5);
+  EXPECT_DOUBLE_EQ(days[2].known, 1);
+  EXPECT_TRUE(
+      collection_days(reader(), {{}, {"us-east-1"}, {}, {}, {}, {}}, at(0), at(41)).empty());
+  // A day that runs counts as far as it is over.
+  EXPECT_DOUBLE_EQ(collection_days(reader(), {}, at(12), at(16))[0].known, 0.5);
+}
+
+TEST_F(HistoryTest, ARegionThatNeverAnsweredIsKnownOnNoDay) {
+  fail(0, Outcome::kDenied);
+  const auto days = collection_days(reader(), {}, kStart - 12 * kHour, kStart + kHour);
+  ASSERT_EQ(days.size(), 1U);
+  EXPECT_DOUBLE_EQ(days[0].known, 0);
+  EXPECT_EQ(days[0].reason, "denied");
+}
+
+TEST_F(HistoryTest, TheRevisionChangesWithWhatIsShown) {
+  std::vector<std::string> seen{reader().revision()};
+  const auto changed = [&] {
+    seen.push_back(reader().revision());
+    return seen.back() != seen[seen.size() - 2];
+  };
+  const auto id = store_.begin_poll("t", "eu-west-1", kStart, kHour, kStart);
+  EXPECT_TRUE(changed());
+  store_.finish_poll(id, {{usage("111111111111", "A", 1, 1)}, {}},
+                     {kStart, Outcome::kOk, 1, 1, "", ""});
+  EXPECT_TRUE(changed());
+  core::Alert alert;
+  alert.fingerprint = "f";
+  alert.pending_since = alert.counted_until = kStart;
+  store_.apply({{alert, core::AlertChange::kBegan}}, kStart);
+  EXPECT_TRUE(changed());
+  store_.acknowledge(1, "ann", "", kStart);
+  EXPECT_TRUE(changed());
+  core::Silence silence;
+  silence.matchers = {core::parse_matcher("a=b")};
+  silence.starts_at = silence.created_at = kStart;
+  silence.ends_at = kStart + kHour;
+  store_.add_silence(silence);
+  EXPECT_TRUE(changed());
+  store_.end_silence(1, kStart + kHour / 2);
+  EXPECT_TRUE(changed());
+  EXPECT_FALSE(changed());
+}
+
+TEST_F(HistoryTest, WhatWasNeverPolledWaits) {
+  core::Target target;
+  target.name = "t";
+  target.regions = {"eu-west-1", "us-east-1"};
+  store_.set_targets({target}, kStart);
+  poll(0, {usage("111111111111", "A", 1, 1)});
+  EXPECT_THAT(reader().unpolled_scopes(), ElementsAre(std::pair("t", "us-east-1")));
+  store_.set_targets({}, kStart);
+  EXPECT_TRUE(reader().unpolled_scopes().empty());
 }
 
 }  // namespace
