@@ -48,7 +48,7 @@ Daemon::Daemon(core::Config config, World world)
                              if (world_.stop.requested()) return "the daemon is stopping";
                              return started_ ? "" : "the daemon is starting";
                            },
-                           actors()},
+                           actors(), [this] { return config_.rules; }},
           counters_)),
       collector_(config_, {store_, world_.clock, counters_, world_.stop, world_.log,
                            world_.environment, [this] { alerter_.notice(); }}),

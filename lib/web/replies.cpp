@@ -6,7 +6,9 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/notice.h"
 #include "core/text.h"
+#include "store/coverage.h"
 #include "store/database.h"
 #include "store/days.h"
 #include "store/echo.h"
@@ -21,6 +23,7 @@ using core::ErrorCode;
 using core::Time;
 
 constexpr int kMostRows = 100000;
+constexpr core::Seconds kMostCollection = 400 * core::kDay;
 
 Json maybe(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 Json maybe(const std::optional<Time>& value) {
@@ -304,63 +307,143 @@ std::string to_text(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-Json status_reply(Asking asking) {
-  asking.query.finish();
+namespace {
+
+// How a scope stands: "ok", "retrying" after a failure, "failing" once its numbers are unknown,
+// "waiting" before its first poll has ended, "removed".
+const char* scope_state(const store::ScopeRow& scope, Time now) {
+  const auto& good = scope.newest_good;
+  if (scope.removed) return "removed";
+  if (!good && scope.failures == 0) return "waiting";
+  if (!good || now > good->started + 2 * good->interval) return "failing";
+  return scope.failures > 0 ? "retrying" : "ok";
+}
+
+Json scope_json(const store::ScopeRow& scope, Time now) {
+  const auto& good = scope.newest_good;
+  const core::LastAttempt last = last_attempt(scope);
+  const bool asking_now = last.outcome == core::Outcome::kRunning;
+  const core::Due due =
+      core::next_due(scope.newest.target, scope.newest.region, scope.newest.interval, last, now);
+  const bool waits = !scope.removed && !asking_now;
+  const auto& newest = scope.newest;
+  return {
+      {"target", newest.target},
+      {"region", newest.region},
+      {"state", scope_state(scope, now)},
+      {"last_success", good ? Json(core::format_time(good->started)) : Json(nullptr)},
+      {"age_seconds", good ? Json((now - good->started).count()) : Json(nullptr)},
+      {"last_attempt", core::format_time(newest.started)},
+      {"last_outcome", newest.outcome},
+      {"duration_seconds",
+       newest.finished ? Json((*newest.finished - newest.started).count()) : Json(nullptr)},
+      {"failures", scope.failures},
+      {"breaker", core::breaker_open(last) ? "open" : "closed"},
+      {"next_try", waits ? Json(core::format_time(std::max(due.at, now))) : Json(nullptr)},
+      {"next_reason", waits ? Json(core::due_reason_name(due.reason)) : Json(nullptr)},
+      {"clock_skew_seconds", newest.clock_skew ? Json(newest.clock_skew->count()) : Json(nullptr)},
+      {"accounts", good ? Json(good->accounts) : Json(nullptr)},
+      {"series", good ? Json(good->series) : Json(nullptr)},
+      {"interval_seconds", newest.interval.count()},
+      {"error", maybe(newest.error)}};
+}
+
+// A scope that no poll has been recorded of.
+Json waiting_json(const std::pair<std::string, std::string>& scope, Time now) {
+  Json json{{"target", scope.first}, {"region", scope.second}, {"state", "waiting"}};
+  for (const char* name :
+       {"last_success", "age_seconds", "last_attempt", "last_outcome", "duration_seconds"}) {
+    json[name] = nullptr;
+  }
+  json["failures"] = 0;
+  json["breaker"] = "closed";
+  json["next_try"] = core::format_time(now);
+  json["next_reason"] = core::due_reason_name(core::DueReason::kFirst);
+  for (const char* name :
+       {"clock_skew_seconds", "accounts", "series", "interval_seconds", "error"}) {
+    json[name] = nullptr;
+  }
+  return json;
+}
+
+using Waiting = std::vector<std::pair<std::string, std::string>>;
+
+Json targets_json(const std::vector<store::ScopeRow>& scopes, const Waiting& waiting, Time now) {
   Json targets = Json::array();
-  int failing = 0;
+  for (const store::ScopeRow& scope : scopes) targets.push_back(scope_json(scope, now));
+  for (const auto& scope : waiting) targets.push_back(waiting_json(scope, now));
+  return targets;
+}
+
+}  // namespace
+
+Json targets_reply(Asking asking) {
+  asking.query.finish();
+  return reply(targets_json(asking.reader.scopes(), asking.reader.unpolled_scopes(), asking.now));
+}
+
+Json status_reply(Asking asking) {
+  const bool summary = asking.query.choice("detail", {"all", "summary"}) == "summary";
+  asking.query.finish();
   const std::vector<store::ScopeRow> scopes = asking.reader.scopes();
-  for (const store::ScopeRow& scope : scopes) {
-    const auto& good = scope.newest_good;
-    const bool overdue = !good || asking.now > good->started + 2 * good->interval;
-    const char* state = scope.removed        ? "removed"
-                        : overdue            ? "failing"
-                        : scope.failures > 0 ? "retrying"
-                                             : "ok";
-    failing += !scope.removed && overdue ? 1 : 0;
-    const core::LastAttempt last = last_attempt(scope);
-    const bool asking_now = last.outcome == core::Outcome::kRunning;
-    const core::Due due = core::next_due(scope.newest.target, scope.newest.region,
-                                         scope.newest.interval, last, asking.now);
-    const bool waits = !scope.removed && !asking_now;
-    targets.push_back(
-        {{"target", scope.newest.target},
-         {"region", scope.newest.region},
-         {"state", state},
-         {"last_success", good ? Json(core::format_time(good->started)) : Json(nullptr)},
-         {"age_seconds", good ? Json((asking.now - good->started).count()) : Json(nullptr)},
-         {"last_attempt", core::format_time(scope.newest.started)},
-         {"last_outcome", scope.newest.outcome},
-         {"failures", scope.failures},
-         {"breaker", core::breaker_open(last) ? "open" : "closed"},
-         {"next_try",
-          waits ? Json(core::format_time(std::max(due.at, asking.now))) : Json(nullptr)},
-         {"next_reason", waits ? Json(core::due_reason_name(due.reason)) : Json(nullptr)},
-         {"clock_skew_seconds",
-          scope.newest.clock_skew ? Json(scope.newest.clock_skew->count()) : Json(nullptr)},
-         {"accounts", good ? Json(good->accounts) : Json(nullptr)},
-         {"series", good ? Json(good->series) : Json(nullptr)},
-         {"interval_seconds", scope.newest.interval.count()},
-         {"error", maybe(scope.newest.error)}});
+  const Waiting waiting = asking.reader.unpolled_scopes();
+  std::map<std::string, int> counts;
+  for (const store::ScopeRow& scope : scopes) ++counts[scope_state(scope, asking.now)];
+  counts["waiting"] += static_cast<int>(waiting.size());
+  Json scope_counts = Json::object();
+  for (const char* name : {"ok", "retrying", "failing", "waiting", "removed"}) {
+    scope_counts[name] = counts[name];
   }
   std::int64_t polls = 0;
   for (const store::OutcomeCount& count : asking.reader.outcome_counts()) polls += count.count;
-  const std::string state = scopes.empty() ? "empty" : failing > 0 ? "degraded" : "ok";
+  const bool polled = counts["ok"] + counts["retrying"] + counts["failing"] > 0;
+  const std::string state = !polled ? "empty" : counts["failing"] > 0 ? "degraded" : "ok";
   const std::string& path = asking.reader.path();
-  return reply(
-      {{"state", state},
-       {"version", USAGED_VERSION},
-       {"now", core::format_time(asking.now)},
-       {"database",
-        {{"path", path},
-         {"schema", store::schema_version()},
-         {"bytes", file_size(path)},
-         {"wal_bytes", file_size(path + "-wal")}}},
-       {"polls", polls},
-       {"alerts_firing", static_cast<int>(asking.reader.alerts("firing", 0, kMostRows).size())},
-       {"targets", targets},
-       {"overlaps", overlaps_json(asking.reader)},
-       {"behaviour", behaviour_json(asking.reader)},
-       {"daily", refreshes_json(asking.reader)}});
+  Json data{
+      {"state", state},
+      {"version", USAGED_VERSION},
+      {"now", core::format_time(asking.now)},
+      {"revision", asking.reader.revision()},
+      {"database",
+       {{"path", path},
+        {"schema", store::schema_version()},
+        {"bytes", file_size(path)},
+        {"wal_bytes", file_size(path + "-wal")}}},
+      {"polls", polls},
+      {"alerts_firing", static_cast<int>(asking.reader.alerts("firing", 0, kMostRows).size())},
+      {"scopes", scope_counts},
+      {"tags", asking.reader.tag_names()}};
+  if (summary) return reply(std::move(data));
+  data["targets"] = targets_json(scopes, waiting, asking.now);
+  data["overlaps"] = overlaps_json(asking.reader);
+  data["behaviour"] = behaviour_json(asking.reader);
+  data["daily"] = refreshes_json(asking.reader);
+  return reply(std::move(data));
+}
+
+Json collection_reply(Asking asking) {
+  store::Filter filter;
+  filter.targets = asking.query.all("target");
+  filter.regions = asking.query.all("region");
+  const auto [start, end] = take_range(asking);
+  asking.query.finish();
+  if (start >= end) throw Error(ErrorCode::kInvalid, "start: must be before the end");
+  if (end - start > kMostCollection) {
+    throw Error(ErrorCode::kInvalid, "start: no more than {} days before the end",
+                kMostCollection / core::kDay);
+  }
+  Json data = Json::array();
+  for (const store::CollectionDay& row :
+       store::collection_days(asking.reader, filter, start, std::min(end, asking.now))) {
+    data.push_back({{"target", row.target},
+                    {"region", row.region},
+                    {"day", core::format_day(row.day)},
+                    {"polls", row.polls},
+                    {"polls_good", row.good},
+                    {"known_percent", 100 * row.known},
+                    {"reason", maybe(row.reason)}});
+  }
+  return reply(std::move(data));
 }
 
 Json accounts_reply(Asking asking) {
@@ -642,7 +725,7 @@ Json deltas_reply(Asking asking) {
   const store::Question question = take_question(asking.query);
   const auto [start, end] = take_window(asking);
   const int top = asking.query.number("top", 1, kMostRows).value_or(asking.default_limit);
-  const int contributors = asking.query.number("contributors", 1, 100).value_or(3);
+  const int contributors = asking.query.number("contributors", 0, 100).value_or(3);
   asking.query.finish();
   const store::DeltaAnswer answer =
       store::History(asking.reader).deltas(question, start, end, asking.now, contributors);
@@ -724,16 +807,36 @@ Json silence_json(const core::Silence& silence, core::Time now) {
           {"created_at", core::format_time(silence.created_at)}};
 }
 
+namespace {
+
+// An alert as alert_json() has it, and until when it is silenced.
+Json told_json(const core::Alert& alert, const std::vector<core::Silence>& silences,
+               const Asking& asking) {
+  Json json = alert_json(alert);
+  const core::Labels labels = core::notice_labels(alert, core::rule_of(alert, asking.rules));
+  json["silenced_until"] = alert.state == core::AlertState::kResolved
+                               ? Json(nullptr)
+                               : maybe(core::silenced_until(silences, labels, asking.now));
+  return json;
+}
+
+std::vector<core::Silence> active_silences(const Asking& asking) {
+  return asking.reader.silences("active", asking.now, 0, kMostRows);
+}
+
+}  // namespace
+
 Json alerts_reply(Asking asking) {
   const std::string state = asking.query.one("state").value_or("");
   if (!state.empty() && !core::parse_alert_state(state)) {
     throw Error(ErrorCode::kInvalid,
                 "state: '{}' is not allowed; allowed: pending, firing, resolved", state);
   }
+  const std::vector<core::Silence> silences = active_silences(asking);
   return by_id<core::Alert>(
       asking,
       [&](std::int64_t before, int limit) { return asking.reader.alerts(state, before, limit); },
-      alert_json);
+      [&](const core::Alert& alert) { return told_json(alert, silences, asking); });
 }
 
 Json alert_reply(Asking asking, const std::string& id) {
@@ -743,7 +846,7 @@ Json alert_reply(Asking asking, const std::string& id) {
   const bool good = error == std::errc{} && end == id.data() + id.size();
   const auto alert = good ? asking.reader.alert(number) : std::nullopt;
   if (!alert) throw Error(ErrorCode::kNotFound, "there is no alert {}", id);
-  Json data = alert_json(*alert);
+  Json data = told_json(*alert, active_silences(asking), asking);
   data["events"] = Json::array();
   for (const store::AlertEventRow& event : asking.reader.alert_events(number)) {
     data["events"].push_back({{"at", core::format_time(event.at)},
@@ -794,6 +897,28 @@ Json silences_reply(Asking asking) {
         return asking.reader.silences(state, asking.now, before, limit);
       },
       [&](const core::Silence& silence) { return silence_json(silence, asking.now); });
+}
+
+Json rules_reply(Asking asking) {
+  asking.query.finish();
+  Json data = Json::array();
+  for (const core::Rule& rule : asking.rules) {
+    const bool limited = rule.kind == core::RuleKind::kThreshold ||
+                         rule.kind == core::RuleKind::kBudget ||
+                         rule.kind == core::RuleKind::kTrial;
+    const bool stale = rule.kind == core::RuleKind::kStale;
+    data.push_back({{"name", rule.name},
+                    {"kind", core::rule_kind_name(rule.kind)},
+                    {"severity", rule.severity},
+                    {"metric", rule.metric == core::Metric::kCost ? "cost" : "total"},
+                    {"group_by", stale ? store::Dimensions{"target", "region"} : rule.group_by},
+                    {"accounts", rule.accounts},
+                    {"regions", rule.regions},
+                    {"types", rule.types},
+                    {"limit", limited ? Json(rule.limit) : Json(nullptr)},
+                    {"receivers", rule.receivers}});
+  }
+  return reply(std::move(data));
 }
 
 }  // namespace usaged::web

@@ -2,8 +2,10 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "core/alert.h"
+#include "core/config.h"
 #include "core/silence.h"
 #include "core/time.h"
 #include "store/history.h"
@@ -22,14 +24,18 @@ struct Asking {
   core::Time now;
   // How many rows an answer has if the query doesn't say; the rest is behind `next_cursor`.
   int default_limit = 1000;
+  // Those of the configuration, where it is known.
+  std::vector<core::Rule> rules{};
 };
 
 // Each returns {"data": ..., "completeness": ..., "next_cursor": ...} and throws Error(kInvalid)
 // for parameters that make no sense. Times are RFC 3339 but for the points of a history, which are
 // [Unix seconds, value]. A number that nobody knows is null.
 Json status_reply(Asking asking);
+Json targets_reply(Asking asking);
 Json accounts_reply(Asking asking);
 Json polls_reply(Asking asking);
+Json collection_reply(Asking asking);
 Json latest_reply(Asking asking);
 Json history_reply(Asking asking);
 Json daily_reply(Asking asking);
@@ -41,6 +47,7 @@ Json alerts_reply(Asking asking);
 Json alert_reply(Asking asking, const std::string& id);
 Json notifications_reply(Asking asking);
 Json silences_reply(Asking asking);
+Json rules_reply(Asking asking);
 
 Json alert_json(const core::Alert& alert);
 Json silence_json(const core::Silence& silence, core::Time now);

@@ -18,6 +18,7 @@ using core::ErrorCode;
 
 constexpr std::chrono::milliseconds kDeadline{20000};
 constexpr std::chrono::milliseconds kStreamDeadline{600000};
+constexpr int kDefaultLimit = 1000;
 
 std::string_view title_of(int status) {
   switch (status) {
@@ -89,7 +90,8 @@ template <typename Reply>
 Response api(const RouteContext& context, Reply reply) {
   const std::string format = take_format(context, {"json", "csv", "ndjson"});
   const auto lease = context.readers.borrow(kDeadline);
-  const Json json = reply(Asking{*lease, context.query, context.now});
+  const Json json =
+      reply(Asking{*lease, context.query, context.now, kDefaultLimit, context.rules()});
   Response response{200, "application/json", ""};
   if (format == "json") {
     response.body = to_text(json);
@@ -153,27 +155,31 @@ Response ready(const RouteContext& context) {
   return {200, "text/plain", "ready\n"};
 }
 
-template <const char* kName, const char* kType>
-Response asset(const RouteContext& /*context*/) {
+// By the end of its name.
+constexpr std::array<std::pair<std::string_view, const char*>, 5> kAssetTypes{{
+    {".html", "text/html; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"},
+    {".css", "text/css; charset=utf-8"},
+    {".svg", "image/svg+xml"},
+    {".yaml", "application/yaml"},
+}};
+
+Response embedded(std::string_view name) {
   for (const assets::Asset& asset : assets::kAssets) {
-    if (asset.name != kName) continue;
-    Response response{200, kType, std::string(asset.text)};
-    response.etag = "W/\"" + core::hex(core::sha256(asset.text)).substr(0, 32) + "\"";
-    return response;
+    if (asset.name != name) continue;
+    for (const auto& [end, type] : kAssetTypes) {
+      if (!name.ends_with(end)) continue;
+      Response response{200, type, std::string(asset.text)};
+      response.etag = "W/\"" + core::hex(core::sha256(asset.text)).substr(0, 32) + "\"";
+      return response;
+    }
   }
-  throw Error(ErrorCode::kInternal, "{} is not built in", kName);
+  throw Error(ErrorCode::kNotFound, "there is no {}", name);
 }
 
-constexpr char kIndex[] = "index.html";
-constexpr char kScript[] = "app.js";
-constexpr char kStyle[] = "style.css";
-constexpr char kIcon[] = "icon.svg";
-constexpr char kOpenApi[] = "openapi.yaml";
-constexpr char kHtml[] = "text/html; charset=utf-8";
-constexpr char kJavaScript[] = "text/javascript; charset=utf-8";
-constexpr char kCss[] = "text/css; charset=utf-8";
-constexpr char kSvg[] = "image/svg+xml";
-constexpr char kYaml[] = "application/yaml";
+Response dashboard(const RouteContext& /*context*/) { return embedded("index.html"); }
+Response openapi(const RouteContext& /*context*/) { return embedded("openapi.yaml"); }
+Response asset(const RouteContext& context) { return embedded(context.parameter); }
 
 template <Json (*kReply)(Asking)>
 Response api_of(const RouteContext& context) {
@@ -208,8 +214,10 @@ Response post_redrive(const RouteContext& context) {
 
 constexpr std::array kRoutes{
     Route{"GET", "/api/v1/status", api_of<status_reply>, true},
+    Route{"GET", "/api/v1/targets", api_of<targets_reply>, true},
     Route{"GET", "/api/v1/accounts", api_of<accounts_reply>, true},
     Route{"GET", "/api/v1/polls", api_of<polls_reply>, true},
+    Route{"GET", "/api/v1/polls/daily", api_of<collection_reply>, true},
     Route{"GET", "/api/v1/usage/latest", api_of<latest_reply>, true},
     Route{"GET", "/api/v1/usage/history", history, true},
     Route{"GET", "/api/v1/usage/daily", api_of<daily_reply>, true},
@@ -221,6 +229,7 @@ constexpr std::array kRoutes{
     Route{"GET", "/api/v1/alerts/{id}", alert, true},
     Route{"GET", "/api/v1/notifications", api_of<notifications_reply>, true},
     Route{"GET", "/api/v1/silences", api_of<silences_reply>, true},
+    Route{"GET", "/api/v1/rules", api_of<rules_reply>, true},
     Route{"GET", "/api/v1/export", export_all, true},
     Route{"POST", "/api/v1/polls", post_poll, true},
     Route{"POST", "/api/v1/alerts/{id}/ack", post_ack, true},
@@ -231,11 +240,9 @@ constexpr std::array kRoutes{
     Route{"GET", "/-/healthy", healthy, false},
     Route{"GET", "/-/ready", ready, false},
     Route{"GET", "/healthz", healthy, false},
-    Route{"GET", "/openapi.yaml", asset<kOpenApi, kYaml>, false},
-    Route{"GET", "/", asset<kIndex, kHtml>, false},
-    Route{"GET", "/app.js", asset<kScript, kJavaScript>, false},
-    Route{"GET", "/style.css", asset<kStyle, kCss>, false},
-    Route{"GET", "/icon.svg", asset<kIcon, kSvg>, false},
+    Route{"GET", "/openapi.yaml", openapi, false},
+    Route{"GET", "/", dashboard, false},
+    Route{"GET", "/assets/{name}", asset, false},
 };
 
 }  // namespace
@@ -243,16 +250,15 @@ constexpr std::array kRoutes{
 std::span<const Route> routes() { return kRoutes; }
 
 Found find_route(std::string_view method, std::string_view path) {
-  constexpr std::string_view kParameter = "{id}";
   Found found;
   for (const Route& route : kRoutes) {
     std::string parameter;
-    const std::size_t place = route.path.find(kParameter);
+    const std::size_t place = route.path.find('{');
     if (place == std::string_view::npos) {
       if (route.path != path) continue;
     } else {
       const std::string_view before = route.path.substr(0, place);
-      const std::string_view after = route.path.substr(place + kParameter.size());
+      const std::string_view after = route.path.substr(route.path.find('}') + 1);
       if (path.size() <= before.size() + after.size() || !path.starts_with(before) ||
           !path.ends_with(after)) {
         continue;

@@ -4,7 +4,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "core/config.h"
 #include "core/error.h"
 #include "core/time.h"
 #include "store/reader.h"
@@ -21,12 +23,13 @@ struct RouteContext {
   const Counters& counters;
   Query& query;
   core::Time now;
-  std::string parameter;  // what stands for {id} in the path
+  std::string parameter;  // what stands for {...} in the path
   std::string accept;     // its Accept header
   std::string not_ready;  // why the daemon is not ready; empty: it is
   std::string target;     // the path and parameters as they came
   std::string body;       // of a POST
   const Actors& actors;
+  const std::function<std::vector<core::Rule>()>& rules;  // of the configuration
 };
 
 struct Response {
@@ -43,7 +46,7 @@ struct Response {
 
 struct Route {
   std::string_view method;  // GET (and HEAD), POST or DELETE
-  std::string_view path;    // a segment {id} stands for any text
+  std::string_view path;    // a segment {...} stands for any text
   Response (*handle)(const RouteContext&);
   bool limited;  // refused with 503 while too many others are at work
 };
@@ -51,8 +54,8 @@ struct Route {
 // Every address that is answered.
 std::span<const Route> routes();
 
-// What is at a decoded path: the route for a method, what stands for its {id}, and the methods that
-// there are ("GET, HEAD, POST"); nullptr and "" if there is nothing.
+// What is at a decoded path: the route for a method, what stands for its {...}, and the methods
+// that there are ("GET, HEAD, POST"); nullptr and "" if there is nothing.
 struct Found {
   const Route* route = nullptr;
   std::string parameter;

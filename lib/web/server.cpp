@@ -140,8 +140,11 @@ std::string host_of(std::string_view header) {
 
 // True if a page of another origin sends the request (Fetch's Sec-Fetch-Site and Origin).
 bool is_from_elsewhere(const Poco::Net::HTTPServerRequest& request) {
+  // A browser says it where it can; no page can forge it, and no proxy changes it, while behind one
+  // the Host need not be that of the page.
   const std::string site = request.get("Sec-Fetch-Site", "none");
-  if (site != "none" && site != "same-origin") return true;
+  if (site == "same-origin") return false;
+  if (site != "none") return true;
   if (!request.has("Origin")) return false;
   const std::string origin = core::lower(request.get("Origin"));
   const std::string host = core::lower(request.get("Host"));
@@ -420,7 +423,8 @@ struct Server::State {
                                  world.not_ready(),
                                  uri,
                                  std::move(body),
-                                 world.actors};
+                                 world.actors,
+                                 world.rules};
       if (!route->limited) return answer(*route, context);
       const Count count(at_work);
       if (count.now() > options.max_requests) {

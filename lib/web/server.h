@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/config.h"
 #include "core/time.h"
 #include "store/reader.h"
 #include "web/actions.h"
@@ -27,6 +28,7 @@ struct ServerWorld {
   // Why the daemon is not ready; empty: it is.
   std::function<std::string()> not_ready;
   Actors actors;
+  std::function<std::vector<core::Rule>()> rules = [] { return std::vector<core::Rule>{}; };
 };
 
 // The HTTP side: listens from construction to destruction. Poco's server takes more than is safe,

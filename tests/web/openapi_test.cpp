@@ -125,7 +125,7 @@ class Replies : public ::testing::Test {
                    const std::string& body, const std::string& target) {
     const Found found = find_route(method, path);
     return answer(*found.route, {readers_, counters_, query, kNow, found.parameter, "", "", target,
-                                 body, actors_});
+                                 body, actors_, rules_});
   }
 
   support::TempFolder folder_;
@@ -133,6 +133,7 @@ class Replies : public ::testing::Test {
   store::ReaderPool readers_{store_.path(), 2};
   Counters counters_;
   int changes_ = 0;
+  std::function<std::vector<core::Rule>()> rules_ = core::Config::default_rules;
   Actors actors_{&store_, [this] { ++changes_; },
                  [](const std::vector<std::string>& targets) {
                    std::vector<std::pair<std::string, std::string>> polls;
@@ -145,10 +146,13 @@ TEST_F(Replies, MatchTheirSchemas) {
   const OpenApi api = document();
   const std::vector<std::pair<std::string, std::string>> questions{
       {"/api/v1/status", ""},
+      {"/api/v1/status", "detail=summary"},
+      {"/api/v1/targets", ""},
       {"/api/v1/accounts", ""},
       {"/api/v1/accounts", "limit=1"},
       {"/api/v1/polls", ""},
       {"/api/v1/polls", "limit=2&outcome=ok"},
+      {"/api/v1/polls/daily", "start=now-5d"},
       {"/api/v1/usage/latest", ""},
       {"/api/v1/usage/latest", "limit=1"},
       {"/api/v1/usage/latest", "group_by=account,tag.team"},
@@ -169,6 +173,7 @@ TEST_F(Replies, MatchTheirSchemas) {
       {"/api/v1/alerts", ""},
       {"/api/v1/alerts", "state=pending&limit=1"},
       {"/api/v1/silences", "state=active"},
+      {"/api/v1/rules", ""},
       {"/api/v1/notifications", ""}};
   std::set<std::string> asked;
   for (const auto& [path, query] : questions) {
@@ -224,6 +229,35 @@ TEST_F(Replies, WritesDoWhatTheDocumentSays) {
   EXPECT_EQ(ask("/api/v1/silences", "state=expired")["data"].size(), 1U);
   EXPECT_EQ(ask("/api/v1/alerts/1", "")["data"]["acknowledged_by"], "ann");
   EXPECT_EQ(ask("/api/v1/alerts/1", "")["data"]["events"].back()["change"], "acknowledged");
+}
+
+TEST_F(Replies, AnAlertSaysUntilWhenItIsSilenced) {
+  EXPECT_TRUE(ask("/api/v1/alerts/1", "")["data"]["silenced_until"].is_null());
+  Query none("");
+  respond("POST", "/api/v1/silences", none,
+          R"({"matchers": ["alertname=r"], "duration": "2h", "created_by": "a", "comment": "b"})",
+          "");
+  const std::string until = core::format_time(kNow + 2 * core::kHour);
+  EXPECT_EQ(ask("/api/v1/alerts/1", "")["data"]["silenced_until"], until);
+  EXPECT_EQ(ask("/api/v1/alerts", "")["data"][0]["silenced_until"], until);
+}
+
+TEST_F(Replies, TargetsAreThereBeforeTheirFirstPoll) {
+  store_.set_targets({asked("t", "eu-west-1"), asked("w", "us-east-1")}, kNow);
+  const auto find = [](const nlohmann::json& rows, const std::string& name) {
+    for (const auto& row : rows) {
+      if (row["target"] == name) return row;
+    }
+    return nlohmann::json{};
+  };
+  const nlohmann::json rows = ask("/api/v1/targets", "")["data"];
+  EXPECT_EQ(find(rows, "w")["state"], "waiting");
+  EXPECT_EQ(find(rows, "w")["next_reason"], "first");
+  EXPECT_TRUE(find(rows, "w")["interval_seconds"].is_null());
+  const nlohmann::json status = ask("/api/v1/status", "detail=summary")["data"];
+  EXPECT_EQ(status["scopes"]["waiting"], 1);
+  EXPECT_EQ(status["tags"], (nlohmann::json{"team"}));
+  EXPECT_FALSE(status.contains("targets"));
 }
 
 TEST_F(Replies, WritesThatMakeNoSenseChangeNothing) {
@@ -323,13 +357,14 @@ TEST_F(Replies, EveryDocumentedParameterIsTaken) {
                                                   {"billing_account", "111111111111"},
                                                   {"window", "1h"},
                                                   {"outcome", "ok"},
+                                                  {"detail", "summary"},
                                                   {"state", ""}};
   int checked = 0;
   for (const auto& path : api.root()["paths"]) {
     const auto name = path.first.as<std::string>();
     const YAML::Node get = path.second["get"];
     const YAML::Node parameters = get ? get["parameters"] : YAML::Node(YAML::NodeType::Undefined);
-    if (!parameters || name.ends_with("{id}")) continue;
+    if (!parameters || name.find('{') != std::string::npos) continue;
     for (const auto& node : parameters) {
       const YAML::Node parameter = api.resolve(node);
       const auto key = parameter["name"].as<std::string>();
@@ -427,6 +462,9 @@ TEST_F(Replies, QuestionsThatMakeNoSenseAre400) {
                              {"/api/v1/usage/latest", "top=1"},
                              {"/api/v1/usage/deltas", "window=1d&start=0"},
                              {"/api/v1/polls", "outcome=fine"},
+                             {"/api/v1/polls/daily", "start=now&end=now-1d"},
+                             {"/api/v1/polls/daily", "start=now-401d"},
+                             {"/api/v1/status", "detail=some"},
                              {"/api/v1/polls", "cursor=YWJj"},
                              {"/api/v1/alerts", "state=asleep"},
                              {"/api/v1/silences", "state=asleep"}}) {
