@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -18,6 +19,9 @@ constexpr Seconds kInterval = kHour;
 constexpr Seconds kSurgeAfter = 6 * kHour;
 constexpr Seconds kSurgeLasts = 36 * kHour;
 constexpr double kSurgeFactor = 80;
+constexpr Seconds kPastSurgeBefore = 40 * kDay;
+constexpr double kPastSurgeFactor = 60;
+constexpr double kBudgetStep = 100;
 const std::string kSurgeType = "EC2_INSTANCE_HOURS";
 
 sim::OrganizationSpec organization_spec(const DemoOptions& options) {
@@ -27,24 +31,53 @@ sim::OrganizationSpec organization_spec(const DemoOptions& options) {
   return spec;
 }
 
-// The account of middling size whose usage jumps once the demo is live.
-sim::Surge choose_surge(const DemoOptions& options, Time live_from) {
+// What accounts that stay cost in the first region, cheapest first, by id.
+std::vector<std::pair<double, std::string>> costs(const DemoOptions& options, Time at) {
   const sim::Organization organization(organization_spec(options));
-  const std::string& region = organization.regions().front();
   std::vector<std::pair<double, std::string>> by_cost;
   for (int i = 0; i < options.accounts; ++i) {
-    if (!organization.is_member(i, live_from - 60 * kDay)) continue;
-    if (!organization.is_member(i, live_from + 30 * kDay)) continue;
+    if (!organization.is_member(i, at - 60 * kDay)) continue;
+    if (!organization.is_member(i, at + 30 * kDay)) continue;
     double cost = 0;
-    for (const core::UsageTotal& total : organization.totals(i, region, live_from)) {
+    for (const core::UsageTotal& total :
+         organization.totals(i, organization.regions().front(), at)) {
       cost += total.cost.value_or(0);
     }
     by_cost.emplace_back(cost, organization.account_ids().at(static_cast<std::size_t>(i)));
   }
   std::ranges::sort(by_cost);
+  return by_cost;
+}
+
+// The account whose usage jumps once the demo is live: one of middling size.
+sim::Surge choose_surge(const DemoOptions& options, Time live_from) {
+  const auto by_cost = costs(options, live_from);
   const std::string account = by_cost.empty() ? "" : by_cost[by_cost.size() * 3 / 4].second;
   const Time from = live_from + kSurgeAfter;
-  return {account, region, kSurgeType, from, from + kSurgeLasts, kSurgeFactor};
+  return {
+      account,     organization_spec(options).regions.front(), kSurgeType, from, from + kSurgeLasts,
+      kSurgeFactor};
+}
+
+// One in the history, by the largest account, which has left the window again meanwhile.
+sim::Surge past_surge(const DemoOptions& options, Time live_from) {
+  const auto by_cost = costs(options, live_from);
+  const std::string account = by_cost.empty() ? "" : by_cost.back().second;
+  const Time from = live_from - kPastSurgeBefore;
+  return {account,     organization_spec(options).regions.front(),
+          kSurgeType,  from,
+          from + kDay, kPastSurgeFactor};
+}
+
+// A month's budget that is kept, if nothing happens.
+core::Rule budget_rule(const DemoOptions& options, Time live_from) {
+  double cost = 0;
+  for (const auto& [one, account] : costs(options, live_from)) cost += one;
+  core::Rule rule = core::default_rule(core::RuleKind::kBudget, "monthly-budget");
+  rule.group_by = {};
+  const auto regions = static_cast<double>(organization_spec(options).regions.size());
+  rule.limit = kBudgetStep * (std::ceil(1.1 * regions * cost / kBudgetStep));
+  return rule;
 }
 
 core::AccountDirectory name_accounts(const std::vector<std::string>& ids) {
@@ -66,11 +99,12 @@ core::AccountDirectory name_accounts(const std::vector<std::string>& ids) {
   return directory;
 }
 
-sim::SimulatorOptions simulator_options(const DemoOptions& options, const sim::Surge& surge,
+sim::SimulatorOptions simulator_options(const DemoOptions& options,
+                                        const std::vector<sim::Surge>& surges,
                                         const ManualClock& clock) {
   sim::SimulatorOptions result;
   result.organization = organization_spec(options);
-  result.organization.surges = {surge};
+  result.organization.surges = surges;
   result.now = result.signing_now = [&clock] { return clock.now(); };
   return result;
 }
@@ -83,10 +117,11 @@ Demo::Demo(DemoOptions options, Stop& stop, spdlog::logger& log)
       live_from_(std::chrono::floor<std::chrono::hours>(SystemClock().now())),
       clock_(live_from_ - options_.days * kDay),
       surge_(choose_surge(options_, live_from_)),
-      simulator_(simulator_options(options_, surge_, clock_)) {
+      simulator_(simulator_options(options_, {past_surge(options_, live_from_), surge_}, clock_)) {
   config_.database = options_.database;
   config_.http.port = options_.port;
   config_.collection.interval = kInterval;
+  config_.rules.push_back(budget_rule(options_, live_from_));
   config_.accounts = name_accounts(simulator_.organization().account_ids());
   core::Target target;
   target.name = "demo";

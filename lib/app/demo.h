@@ -25,7 +25,8 @@ struct DemoOptions {
 
 // The whole daemon before a simulated Inspector in the same process: history is collected through
 // HTTP, signatures, parser and store by moving the clock, and then goes on live, faster than the
-// world. Soon after that, one account's usage jumps.
+// world. Soon after that, one account's usage jumps. Another's did so in the history, and left the
+// window since.
 class Demo {
  public:
   Demo(DemoOptions options, Stop& stop, spdlog::logger& log);
