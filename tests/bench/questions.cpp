@@ -14,10 +14,9 @@
 
 #include "app/rules.h"
 #include "core/text.h"
-#include "sim/organization.h"
-#include "store/store.h"
 #include "support/raw_http.h"
 #include "support/temp_folder.h"
+#include "support/year.h"
 #include "web/server.h"
 
 namespace usaged {
@@ -33,44 +32,13 @@ double seconds(steady_clock::time_point since) {
 }
 
 void build(const std::string& path, int accounts) {
-  sim::OrganizationSpec spec;
-  spec.accounts = accounts;
-  const sim::Organization organization(spec);
-  store::Store store(path);
-  core::AccountDirectory directory;
-  const std::vector<std::string> teams{"commerce", "data", "growth", "platform", ""};
-  for (std::size_t i = 0; i < organization.account_ids().size(); ++i) {
-    core::Account account{"account-" + std::to_string(i), {}};
-    if (const std::string& team = teams[i % teams.size()]; !team.empty())
-      account.tags["team"] = team;
-    directory.emplace(organization.account_ids()[i], account);
-  }
-  store.set_accounts(directory);
-  std::int64_t rows = 0;
-  double storing = 0;
-  for (core::Time t = kNow - 365 * core::kDay; t <= kNow;
-       t += t < kNow - 30 * core::kDay ? core::kDay : core::kHour) {
-    for (const std::string& region : spec.regions) {
-      store::Snapshot snapshot;
-      for (int i = 0; i < accounts; ++i) {
-        if (!organization.is_member(i, t)) continue;
-        for (auto& total : organization.totals(i, region, t)) {
-          snapshot.totals.push_back(std::move(total));
-        }
-      }
-      rows += static_cast<std::int64_t>(snapshot.totals.size());
-      const auto began = steady_clock::now();
-      const core::Seconds interval = t < kNow - 30 * core::kDay ? core::kDay : core::kHour;
-      const auto id = store.begin_poll("organization", region, t, interval, t);
-      store.finish_poll(id, snapshot, {t, core::Outcome::kOk, 1, 1, "", ""});
-      store.settle("organization", region, t);
-      storing += seconds(began);
-    }
-  }
-  const auto began = steady_clock::now();
-  store.sum_days();
+  support::Year year;
+  year.accounts = accounts;
+  year.now = kNow;
+  const support::Stored stored = support::store_year(path, year);
   fmt::print("stored {} rows in {:.1f} s ({:.0f} rows/s); a year of days summed in {:.1f} s\n",
-             rows, storing, static_cast<double>(rows) / storing, seconds(began));
+             stored.rows, stored.seconds, static_cast<double>(stored.rows) / stored.seconds,
+             stored.sum_seconds);
 }
 
 // What one evaluation of a rule costs.
