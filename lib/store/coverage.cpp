@@ -31,7 +31,7 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
     SQLite::Statement ranges(
         reader.db(),
         "SELECT target, region, min(CASE WHEN outcome = 'ok' THEN started END), max(started), "
-        "removed FROM poll LEFT JOIN scope USING (target, region) GROUP BY target, region");
+        "removed, min(started) FROM poll LEFT JOIN scope USING (target, region) GROUP BY target, region");
     SQLite::Statement interval(reader.db(),
                                "SELECT interval FROM poll WHERE target = ? AND region = ? ORDER BY "
                                "started DESC LIMIT 1");
@@ -55,6 +55,7 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
         scope.first_good = core::from_unix(ranges.getColumn(2).getInt64());
       }
       scope.last_attempt = core::from_unix(ranges.getColumn(3).getInt64());
+      scope.first_attempt = core::from_unix(ranges.getColumn(5).getInt64());
       if (!ranges.getColumn(4).isNull()) {
         scope.ends = core::from_unix(ranges.getColumn(4).getInt64());
       }
@@ -86,9 +87,10 @@ Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, Time
   for (const Scope& scope : scopes) {
     if (scope.first_good == Time::max()) {
       // Never once good: nothing is known of it, from its first attempt on.
-      if (scope.ends > start) {
+      const Time from = std::max(start, scope.first_attempt);
+      if (scope.ends > start && from <= end) {
         ++result.expected;
-        result.gaps.push_back({scope.target, scope.region, start, end,
+        result.gaps.push_back({scope.target, scope.region, from, end,
                                gap_reason(reader, scope, core::from_unix(0), end)});
       }
       continue;
@@ -147,7 +149,8 @@ std::vector<CollectionDay> collection_days(Reader& reader, const Filter& filter,
       "= ? AND started BETWEEN ? AND ? AND outcome <> 'running' GROUP BY 1");
   std::vector<CollectionDay> days;
   for (const Scope& scope : scopes) {
-    const Time from = scope.first_good == Time::max() ? start : std::max(start, scope.first_good);
+    const bool never = scope.first_good == Time::max();
+    const Time from = std::max(start, never ? scope.first_attempt : scope.first_good);
     const Time to = std::min(end, scope.ends);
     if (from >= to) continue;
     const std::int64_t first = core::unix_seconds(from) / 86400;

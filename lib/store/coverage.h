@@ -25,7 +25,8 @@ struct GoodPoll {
 struct Scope {
   std::string target;
   std::string region;
-  core::Time first_good;
+  core::Time first_attempt;
+  core::Time first_good;  // Time::max() if there was none
   core::Time last_attempt;
   core::Seconds interval;       // of the last attempt
   std::vector<GoodPoll> polls;  // in the range and the one before it, by time

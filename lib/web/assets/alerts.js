@@ -165,6 +165,7 @@ export class Alerts {
     this.list = h('div');
     this.more = h('p');
     this.silences = h('section', { class: 'panel', 'aria-label': 'Silences' });
+    this.messages = h('section', { class: 'panel', 'aria-label': 'Messages', hidden: true });
     this.rules = h('section', { class: 'panel', 'aria-label': 'Rules' });
     fill(
       this.root,
@@ -176,6 +177,7 @@ export class Alerts {
         this.more,
       ),
       this.silences,
+      this.messages,
       this.rules,
     );
   }
@@ -190,7 +192,7 @@ export class Alerts {
     // Whatever is open is there, however old; resolved ones come in pages.
     const open = async (name) =>
       !before && (!wanted || wanted === name) ? (await ask('alerts', { state: name, limit: 1000 })).data : [];
-    const [firing, pending, resolved, silences, rules] = await Promise.all([
+    const [firing, pending, resolved, silences, rules, dead, late] = await Promise.all([
       open('firing'),
       open('pending'),
       wanted === '' || wanted === 'resolved'
@@ -198,6 +200,8 @@ export class Alerts {
         : { data: [], next_cursor: null },
       ask('silences', { limit: 200 }),
       ask('rules'),
+      ask('notifications', { state: 'dead', limit: kPage }),
+      ask('notifications', { state: 'pending', limit: kPage }),
     ]);
     const rows = [...firing, ...pending, ...resolved.data];
     await readNames(rows.map((row) => row.labels.account_id || ''));
@@ -249,6 +253,7 @@ export class Alerts {
       ),
     );
     this.showSilences(silences.data.filter((row) => row.state !== 'expired'));
+    this.showMessages([...dead.data, ...late.data.filter((row) => row.attempts > 0)]);
     const kinds = [
       { title: 'Rule', cell: (row) => row.name },
       { title: 'Looks for', cell: (row) => row.kind },
@@ -279,26 +284,7 @@ export class Alerts {
       {
         title: '',
         name: 'End',
-        cell: (row) =>
-          h(
-            'button',
-            {
-              type: 'button',
-              'data-key': `end-${row.id}`,
-              onclick: async (event) => {
-                const button = event.currentTarget;
-                button.disabled = true;
-                try {
-                  await send('DELETE', `silences/${row.id}`);
-                  await this.refresh();
-                } catch (error) {
-                  button.disabled = false;
-                  button.after(h('span', { class: 'bad', role: 'alert' }, ` ${error.message}`));
-                }
-              },
-            },
-            'End',
-          ),
+        cell: (row) => this.button(`end-${row.id}`, 'End', () => send('DELETE', `silences/${row.id}`)),
       },
     ];
     fill(
@@ -306,6 +292,53 @@ export class Alerts {
       h('h2', null, 'Silences'),
       rows.length > 0 ? table('Silences', columns, rows) : quiet('Nothing is silenced.'),
     );
+  }
+
+  // What receivers have not got yet, or will not get.
+  showMessages(rows) {
+    const columns = [
+      {
+        title: 'State',
+        cell: (row) => h('span', { class: row.state === 'dead' ? 'bad' : 'warn' }, row.state),
+      },
+      { title: 'Receiver', cell: (row) => row.receiver },
+      {
+        title: 'About',
+        cell: (row) => row.alerts.flatMap((id) => [h('a', { href: `#/alerts/${id}` }, `alert ${id}`), ' ']),
+      },
+      { title: 'Made', cell: (row) => time(row.created) },
+      { title: 'Tries', number: true, cell: (row) => whole(row.attempts) },
+      { title: 'Next', cell: (row) => time(row.next_attempt) },
+      { title: 'What was wrong', class: 'long', cell: (row) => row.error || '' },
+      {
+        title: '',
+        name: 'Again',
+        cell: (row) =>
+          row.state === 'dead'
+            ? this.button(`again-${row.id}`, 'Send again', () =>
+                send('POST', 'notifications/redrive', { id: row.id }),
+              )
+            : '',
+      },
+    ];
+    this.messages.hidden = rows.length === 0;
+    fill(this.messages, h('h2', null, 'Messages that have not arrived'), table('Messages', columns, rows));
+  }
+
+  // A button that does something and shows what became of it.
+  button(key, text, action) {
+    const made = h('button', { type: 'button', 'data-key': key }, text);
+    made.addEventListener('click', async () => {
+      made.disabled = true;
+      try {
+        await action();
+        await this.refresh();
+      } catch (error) {
+        made.disabled = false;
+        made.after(h('span', { class: 'bad', role: 'alert' }, ` ${error.message}`));
+      }
+    });
+    return made;
   }
 
   buildOne(id) {

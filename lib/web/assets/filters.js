@@ -152,8 +152,9 @@ export function missingText(completeness) {
 export async function firstRun(status) {
   const { scopes } = status;
   if (status.state !== 'empty' && scopes.ok + scopes.retrying > 0) return null;
-  const targets = (await ask('targets')).data.filter((row) => row.state !== 'removed');
-  if (targets.some((row) => row.last_success)) return null;
+  const all = (await ask('targets')).data;
+  if (all.some((row) => row.last_success)) return null; // what was imported is a beginning, too
+  const targets = all.filter((row) => row.state !== 'removed');
   const columns = [
     { title: 'Target', cell: (row) => row.target },
     { title: 'Region', cell: (row) => row.region },

@@ -93,7 +93,7 @@ export class Overview {
     // The first chart and the numbers come before the rest.
     await Promise.all([this.showCost(state, status), this.showTiles(state, status)]);
     const wait = await Promise.allSettled([
-      showDaily(this.daily, { ...filters(state), ...span(state) }, { currency: one(state, 'currency') }),
+      showDaily(this.daily, { ...filters(state), ...span(state) }, { currency: this.shown }),
       this.showMonths(state, await budgets),
       this.showEchoes(state, status),
     ]);
@@ -192,6 +192,7 @@ export class Overview {
       ...alerts.data.map((alert) => alert.labels.account_id || ''),
     ]);
     const chosen = one(state, 'currency', currencies(history.data)[0] ?? '') || null;
+    this.shown = chosen; // in the other charts, too
     const several = currencies(history.data);
     fill(
       this.currency,
@@ -280,7 +281,7 @@ export class Overview {
     );
     const budget = one(state, 'budget') ?? (Object.keys(given).length === 0 ? rule?.limit : undefined);
     const reply = await ask('usage/forecast', { ...given, months: kMonthsShown, budget });
-    const currency = one(state, 'currency', reply.data[0]?.currency ?? null);
+    const currency = this.shown ?? reply.data[0]?.currency ?? null;
     const rows = reply.data.filter(
       (row) => row.currency === currency && (row.days_known > 0 || row.projected !== null),
     );

@@ -14,6 +14,7 @@ import {
   open,
   serve,
   simulate,
+  start,
   temporaryFolder,
 } from './support.mjs';
 
@@ -231,5 +232,79 @@ rules: [{name: any, kind: threshold, limit: 0.000001}]
   await page.keyboard.press('Enter');
   await eventually(async () => (await tab.text('.title')).includes('acknowledged by Ann'));
   assert.deepEqual(outside, []);
+  await tab.close();
+});
+
+test('a message that was given up can be sent again', async () => {
+  const simulator = keep(await simulate('--accounts', '5', '--regions', 'us-east-1'));
+  const { url } = keep(
+    await serve(
+      folder,
+      `targets: [{name: organization, regions: [us-east-1], endpoint: "${simulator.url}", free_trials: false}]
+rules: [{name: any, kind: threshold, limit: 0.000001}]
+receivers: [{name: hook, kind: slack, url: "${simulator.url}/nothing", group_wait: 0s}]
+`,
+    ),
+  );
+  await eventually(async () => (await json(`${url}api/v1/notifications?state=dead`)).length === 1);
+  const tab = await open(browser);
+  await tab.visit(`${url}#/alerts`);
+  const panel = tab.page.locator('section[aria-label=Messages]');
+  assert.match(await panel.innerText(), /dead\s+hook\s+alert \d/);
+  await panel.getByRole('button', { name: 'Send again' }).click();
+  await eventually(async () => (await json(`${url}api/v1/notifications`))[0].attempts > 1);
+  assert.deepEqual(await tab.violations(), []);
+  await tab.close();
+});
+
+test('imported history is shown before the first poll, currencies apart, and gaps as gaps', async () => {
+  const lines = [
+    'taken_at,account_id,region,usage_type,total,estimated_monthly_cost,currency,interval_seconds',
+  ];
+  const hour = 3600000;
+  const now = Math.floor(Date.now() / hour) * hour;
+  for (let i = 40 * 4; i > 0; --i) {
+    if (i > 40 && i < 52) continue; // three days
+    const at = new Date(now - i * 6 * hour).toISOString();
+    lines.push(`${at},111111111111,us-east-1,EC2_INSTANCE_HOURS,10,${1000 + i},USD,21600`);
+    lines.push(`${at},222222222222,us-east-1,EC2_INSTANCE_HOURS,10,${300 + i},CNY,21600`);
+  }
+  writeFileSync(folder.path('history.csv'), `${lines.join('\n')}\n`);
+  await (
+    await start(
+      ['import', folder.path('history.csv'), '--database', folder.path('u.db')],
+      /imported, 0 were there/,
+    )
+  ).stop();
+  const { url } = keep(
+    await serve(
+      folder,
+      'targets: [{name: organization, regions: [us-east-1], endpoint: "http://127.0.0.1:9", free_trials: false}]\n',
+    ),
+  );
+  const tab = await open(browser);
+  await tab.visit(`${url}#/overview?range=90d`);
+  const panel = tab.page.locator('section[aria-label="Estimated monthly cost"]');
+  assert.match(await panel.innerText(), /Not known: import, us-east-1/);
+  assert.match(await panel.locator('.readout').innerText(), /1,001\.00\sUSD/);
+  // Hatched where nobody asked.
+  const gap = await tab.page.evaluate(() => {
+    const canvas = document.querySelector('.chart canvas');
+    const { data, width } = canvas
+      .getContext('2d')
+      .getImageData(0, 0, canvas.width, Math.floor(canvas.height / 2));
+    const columns = new Set();
+    for (let i = 0; i < data.length; i += 4) {
+      if (data[i] === 0x9a && data[i + 1] === 0xa4 && data[i + 2] === 0xb1) columns.add((i / 4) % width);
+    }
+    return columns.size;
+  });
+  assert.ok(gap > 10, String(gap));
+  assert.match(await tab.text('section[aria-label="Calendar months and forecast"] .readout'), /USD/);
+  await panel.locator('select').last().selectOption('CNY');
+  await eventually(async () => /301\.00\sCNY/.test(await panel.locator('.readout').innerText()));
+  assert.match(tab.page.url(), /currency=CNY/);
+  const months = tab.page.locator('section[aria-label="Calendar months and forecast"] .readout');
+  await eventually(async () => /CNY/.test(await months.innerText()));
   await tab.close();
 });
