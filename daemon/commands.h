@@ -36,7 +36,8 @@ void add_questions(CLI::App& app, const Globals& globals);
 // Blocks the signals that end the program in every thread begun from now on, and ignores SIGPIPE.
 void block_signals();
 // Waits for one of them, or for `limit`; then requests the stop. `tick` is called every second.
+// With `hangup`, SIGHUP calls that instead of ending.
 void wait_for_signal(app::Stop& stop, std::optional<core::Seconds> limit,
-                     const std::function<void()>& tick);
+                     const std::function<void()>& tick, const std::function<void()>& hangup = {});
 
 }  // namespace usaged::daemon

@@ -36,14 +36,35 @@ core::Config load_with_targets(const Globals& globals) {
   return config;
 }
 
+// The configuration of a daemon, checked as far as it can be without asking anybody.
+core::Config load_checked(const Globals& globals) {
+  core::Config config = load_with_targets(globals);
+  net::check_endpoints(globals.config_path, config, net::process_environment());
+  return config;
+}
+
+// Reads the configuration anew; what becomes of it is in the log.
+void reload(app::Daemon& daemon) {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+             static_cast<long long>(now.tv_sec) * 1000000 + now.tv_nsec / 1000);
+  try {
+    daemon.reload();
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): logged, and `status` shows it
+  }
+  sd_notify(0, ("READY=1\nSTATUS=" + daemon.status_line()).c_str());
+}
+
 int run_daemon(const Globals& globals) {
-  const core::Config config = load_with_targets(globals);
+  const core::Config config = load_checked(globals);
   block_signals();
   const auto log = app::make_logger(config.log);
   try {
     const app::SystemClock clock;
     app::Stop stop;
-    app::Daemon daemon(config, {clock, stop, *log, net::process_environment()});
+    app::Daemon daemon(config, {clock, stop, *log, net::process_environment(),
+                                [&globals] { return load_checked(globals); }});
     daemon.start();
     log->info("inspector-usaged {} serves {}", USAGED_VERSION, daemon.url());
     sd_notify(0, "READY=1");
@@ -51,11 +72,12 @@ int run_daemon(const Globals& globals) {
     const bool watched = sd_watchdog_enabled(0, &watchdog_us) > 0;
     const auto ping_every = std::max<std::uint64_t>(watchdog_us / 1000000 / 4, 1);
     std::uint64_t seconds = 0;
-    wait_for_signal(stop, std::nullopt, [&] {
+    const auto tick = [&] {
       ++seconds;
       if (watched && seconds % ping_every == 0 && daemon.alive()) sd_notify(0, "WATCHDOG=1");
       if (seconds % 10 == 1) sd_notify(0, ("STATUS=" + daemon.status_line()).c_str());
-    });
+    };
+    wait_for_signal(stop, std::nullopt, tick, [&daemon] { reload(daemon); });
     sd_notify(0, "STOPPING=1");
     log->info("stopping");
     daemon.join();

@@ -32,7 +32,7 @@ double seconds(steady_clock::duration duration) {
 Collector::Collector(const core::Config& config, World world)
     : config_(config),
       world_(std::move(world)),
-      aws_({config_, world_.clock, world_.stop, world_.environment}) {
+      aws_({config_, world_.clock, world_.abort, world_.environment}) {
   for (const core::Target& target : config_.targets) {
     for (const std::string& region : target.regions) {
       auto scope = std::make_unique<Scope>();
@@ -52,11 +52,16 @@ Collector::~Collector() {
 }
 
 // The scope that has waited longest of those that may run now.
-std::optional<Collector::Job> Collector::pick(bool live) {
+std::optional<Collector::Job> Collector::most_due(bool live) {
   const Time now = world_.clock.now();
   std::optional<Job> best;
   for (const auto& scope : scopes_) {
-    if (scope->busy || running_[scope->target] >= config_.collection.concurrency_per_target) {
+    if (scope->elsewhere && !world_.claims.taken({scope->target->name, scope->region})) {
+      scope->last = world_.store.last_attempt(scope->target->name, scope->region);
+      scope->elsewhere = false;
+    }
+    if (scope->busy || scope->elsewhere ||
+        running_[scope->target] >= config_.collection.concurrency_per_target) {
       continue;
     }
     if (!live && !scope->wanted) continue;
@@ -65,16 +70,25 @@ std::optional<Collector::Job> Collector::pick(bool live) {
     if (live && due.at > now && !scope->wanted) continue;
     if (!best || due.at < best->due.at) best = Job{scope.get(), due};
   }
-  if (best) {
-    if (best->due.at > now) {  // asked for out of turn
-      best->due.slot =
-          core::slot_at(best->scope->target->name, best->scope->region, best->scope->interval, now);
-    }
-    best->scope->busy = true;
-    best->scope->wanted = false;
-    ++running_[best->scope->target];
-    ++busy_;
+  return best;
+}
+
+std::optional<Collector::Job> Collector::pick(bool live) {
+  std::optional<Job> best = most_due(live);
+  while (best && !world_.claims.take({best->scope->target->name, best->scope->region})) {
+    best->scope->elsewhere = true;
+    best = most_due(live);
   }
+  if (!best) return best;
+  const Time now = world_.clock.now();
+  if (best->due.at > now) {  // asked for out of turn
+    best->due.slot =
+        core::slot_at(best->scope->target->name, best->scope->region, best->scope->interval, now);
+  }
+  best->scope->busy = true;
+  best->scope->wanted = false;
+  ++running_[best->scope->target];
+  ++busy_;
   return best;
 }
 
@@ -83,6 +97,10 @@ Time Collector::next_due_time() const {
   Time next = now + core::kDay;
   for (const auto& scope : scopes_) {
     if (scope->busy) continue;
+    if (scope->elsewhere) {
+      next = std::min(next, now + core::Seconds{1});
+      continue;
+    }
     next = std::min(
         next,
         core::next_due(scope->target->name, scope->region, scope->interval, scope->last, now).at);
@@ -230,6 +248,7 @@ PollResult Collector::run(const Job& job) {
   }
   {
     const std::lock_guard lock(mutex_);
+    world_.claims.give_back({result.target, result.region});
     job.scope->last = last;
     job.scope->busy = false;
     --running_[job.scope->target];
@@ -359,7 +378,7 @@ std::vector<store::FailedAccount> Collector::ask_each(
   const auto most = static_cast<std::size_t>(config_.collection.concurrency_per_poll);
   in_parallel(accounts.size(), most, [&](Turns& turns) {
     const Aws::Lease lease = aws_.connect();
-    for (std::size_t i = 0; turns.next(i) && !world_.stop.requested();) {
+    for (std::size_t i = 0; turns.next(i) && !world_.abort.requested();) {
       Aws::Call own_call = call;
       own_call.account = accounts[i];
       net::CallStats own;
@@ -383,7 +402,7 @@ std::vector<store::FailedAccount> Collector::ask_each(
       }
     }
   });
-  if (world_.stop.requested()) throw net::AwsError(Outcome::kInterrupted, "stopped");
+  if (world_.abort.requested()) throw net::AwsError(Outcome::kInterrupted, "stopped");
   if (failed.size() == accounts.size()) {
     const store::FailedAccount& one = failed.front();
     throw net::AwsError(*outcome, accounts.size() == 1

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "app/aws.h"
+#include "app/claims.h"
 #include "app/clock.h"
 #include "core/config.h"
 #include "core/schedule.h"
@@ -46,7 +47,9 @@ class Collector {
     store::Store& store;
     const Clock& clock;
     web::Counters& counters;
-    Stop& stop;
+    Stop& stop;   // takes on nothing new
+    Stop& abort;  // gives up what is under way
+    Claims& claims;
     spdlog::logger& log;
     net::Environment environment;
     std::function<void()> polled;  // called after each poll, by any thread
@@ -86,7 +89,8 @@ class Collector {
     core::Seconds interval;
     std::optional<core::LastAttempt> last;
     bool busy = false;
-    bool wanted = false;  // whether due or not
+    bool wanted = false;     // whether due or not
+    bool elsewhere = false;  // another collector is still at it
   };
   struct Job {
     Scope* scope;
@@ -98,6 +102,7 @@ class Collector {
   };
 
   std::optional<Job> pick(bool live);
+  std::optional<Job> most_due(bool live);
   core::Time next_due_time() const;
   void work(Worker& worker);
   std::vector<PollResult> poll_wanted();

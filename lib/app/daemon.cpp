@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "app/log.h"
 #include "core/error.h"
 #include "store/reader.h"
 
@@ -22,40 +23,73 @@ std::string external_url(const core::Config& config, const std::string& own) {
   return config.http.external_url.empty() ? own : config.http.external_url;
 }
 
-// Tells the store what is configured, before anything reads it. Returns how many polls were cut
-// short when the last process ended.
-int prepare(store::Store& store, const core::Config& config, const Daemon::World& world) {
+// Tells the store what is configured, before anything reads it.
+void configure(store::Store& store, const core::Config& config, core::Time now) {
+  store.set_targets(config.targets, now);
+  store.set_accounts(config.accounts);
+}
+
+// The same at the start, when nothing can be under way.
+void prepare(store::Store& store, const core::Config& config, const Daemon::World& world) {
   const int interrupted = store.recover(world.clock.now());
   if (interrupted > 0) {
     world.log.warn("{} polls were cut short when the last process ended", interrupted);
   }
-  store.set_targets(config.targets, world.clock.now());
-  store.set_accounts(config.accounts);
-  return interrupted;
+  configure(store, config, world.clock.now());
+}
+
+// Throws Error(kConfig) for what can't change while the daemon runs.
+void refuse_what_takes_a_restart(const core::Config& before, const core::Config& after) {
+  const auto refuse = [](const char* key) {
+    throw core::Error(core::ErrorCode::kConfig, "{}: has changed, which takes a restart", key);
+  };
+  if (before.database != after.database) refuse("database");
+  if (before.http.address != after.http.address) refuse("http.address");
+  if (before.http.port != after.http.port) refuse("http.port");
+  if (before.log.format != after.log.format) refuse("log.format");
 }
 
 }  // namespace
 
+struct Daemon::Generation {
+  Generation(core::Config c, Daemon& daemon, const std::string& own_url)
+      : config(std::move(c)),
+        collector(config,
+                  {daemon.store_, daemon.world_.clock, daemon.counters_, stop, daemon.world_.stop,
+                   daemon.claims_, daemon.world_.log, daemon.world_.environment,
+                   [&daemon] { daemon.current()->alerter.notice(); }}),
+        alerter(config, {daemon.store_, daemon.world_.clock, stop, daemon.world_.log,
+                         [this] { return collector.idle(); }, [this] { notifier.polled(); }}),
+        notifier(config,
+                 {daemon.store_, daemon.world_.clock, daemon.counters_, stop, daemon.world_.stop,
+                  daemon.world_.log, daemon.world_.environment, external_url(config, own_url)}) {}
+
+  const core::Config config;
+  Stop stop;  // of this generation: it takes on nothing new
+  Collector collector;
+  Alerter alerter;
+  Notifier notifier;
+};
+
 Daemon::Daemon(core::Config config, World world)
-    : config_(std::move(config)),
-      world_(std::move(world)),
-      store_(config_.database),
-      interrupted_(prepare(store_, config_, world_)),
-      server_(std::make_unique<web::Server>(
-          server_options(config_),
-          web::ServerWorld{[this] { return world_.clock.now(); },
-                           [this]() -> std::string {
-                             if (world_.stop.requested()) return "the daemon is stopping";
-                             return started_ ? "" : "the daemon is starting";
-                           },
-                           actors(), [this] { return config_.rules; }},
-          counters_)),
-      collector_(config_, {store_, world_.clock, counters_, world_.stop, world_.log,
-                           world_.environment, [this] { alerter_.notice(); }}),
-      alerter_(config_, {store_, world_.clock, world_.stop, world_.log,
-                         [this] { return collector_.idle(); }, [this] { notifier_.polled(); }}),
-      notifier_(config_, {store_, world_.clock, counters_, world_.stop, world_.log,
-                          world_.environment, external_url(config_, server_->url())}) {}
+    : world_(std::move(world)), store_(config.database) {
+  prepare(store_, config, world_);
+  server_ = std::make_unique<web::Server>(
+      server_options(config),
+      web::ServerWorld{[this] { return world_.clock.now(); },
+                       [this]() -> std::string {
+                         if (world_.stop.requested()) return "the daemon is stopping";
+                         return started_ ? "" : "the daemon is starting";
+                       },
+                       actors(),
+                       [this] {
+                         const auto generation = current();
+                         return generation ? generation->config.rules : std::vector<core::Rule>{};
+                       }},
+      counters_);
+  current_ = std::make_shared<Generation>(std::move(config), *this, server_->url());
+  counters_.configuration_read(world_.clock.now(), "");
+}
 
 Daemon::~Daemon() {
   world_.stop.request();
@@ -63,53 +97,131 @@ Daemon::~Daemon() {
   server_.reset();
 }
 
+std::shared_ptr<Daemon::Generation> Daemon::current() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
 // Requests come as soon as the server listens, which is before the rest is there.
 web::Actors Daemon::actors() {
+  const auto refuse_unless_started = [this] {
+    if (!started_) throw core::Error(core::ErrorCode::kUnavailable, "the daemon is starting");
+  };
   return {&store_,
           [this] {
-            if (started_) notifier_.notice();
+            if (started_) current()->notifier.notice();
           },
-          [this](const std::vector<std::string>& targets) {
-            if (!started_) {
-              throw core::Error(core::ErrorCode::kUnavailable, "the daemon is starting");
-            }
-            return collector_.poll_soon(targets);
+          [this, refuse_unless_started](const std::vector<std::string>& targets) {
+            refuse_unless_started();
+            return current()->collector.poll_soon(targets);
+          },
+          [this, refuse_unless_started] {
+            refuse_unless_started();
+            reload();
           }};
 }
 
 void Daemon::start() {
-  collector_.start();
-  alerter_.start();
-  notifier_.start();
+  const auto generation = current();
+  generation->collector.start();
+  generation->alerter.start();
+  generation->notifier.start();
   started_ = true;
 }
 
 void Daemon::join() {
-  collector_.join();
-  alerter_.join();
-  notifier_.join();
+  const std::lock_guard lock(reloading_);
+  const auto generation = current();
+  if (!generation) return;
+  generation->stop.request();
+  generation->collector.join();
+  generation->alerter.join();
+  generation->notifier.join();
+  ending_.clear();  // waits for each
+}
+
+void Daemon::reload() {
+  const std::lock_guard lock(reloading_);
+  if (world_.stop.requested()) {
+    throw core::Error(core::ErrorCode::kUnavailable, "the daemon is stopping");
+  }
+  try {
+    if (!world_.configuration) {
+      throw core::Error(core::ErrorCode::kInvalid, "there is no configuration to read anew");
+    }
+    apply(world_.configuration());
+    counters_.configuration_read(world_.clock.now(), "");
+    world_.log.info("the configuration was read anew");
+  } catch (const core::Error& e) {
+    counters_.configuration_read(world_.clock.now(), e.what());
+    world_.log.error("the configuration was not taken, and nothing has changed: {}", e.what());
+    throw;
+  }
+}
+
+void Daemon::apply(core::Config config) {
+  const auto before = current();
+  refuse_what_takes_a_restart(before->config, config);
+  const web::ServerOptions options = server_options(config);
+  const spdlog::level::level_enum level = level_of(config.log);
+  // Whatever can go wrong does so here, while the old one is still at work.
+  const auto after = std::make_shared<Generation>(std::move(config), *this, server_->url());
+  configure(store_, after->config, world_.clock.now());
+  server_->reconfigure(options);
+  // Two of these at once would tell everything twice.
+  before->stop.request();
+  before->alerter.join();
+  before->notifier.join();
+  {
+    const std::lock_guard lock(mutex_);
+    current_ = after;
+  }
+  world_.log.set_level(level);
+  after->collector.start();
+  after->alerter.start();
+  after->notifier.start();
+  after->alerter.notice();
+  // Those that have ended meanwhile go.
+  std::erase_if(ending_, [](const std::future<void>& one) {
+    return one.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+  });
+  ending_.push_back(std::async(std::launch::async, [before] { before->collector.join(); }));
 }
 
 void Daemon::step() {
-  collector_.poll_due();
-  alerter_.evaluate();
-  notifier_.deliver_due();
+  const auto generation = current();
+  generation->collector.poll_due();
+  generation->alerter.evaluate();
+  generation->notifier.deliver_due();
 }
 
 bool Daemon::alive() {
   store_.open_alerts();
-  return collector_.alive();
+  return current()->collector.alive();
 }
 
 std::string Daemon::status_line() {
-  store::Reader reader(config_.database);
+  store::Reader reader(store_.path());
   int good = 0;
   int bad = 0;
+  std::optional<core::Time> newest;
   for (const store::ScopeRow& scope : reader.scopes()) {
     if (scope.removed) continue;
     ++(scope.failures == 0 ? good : bad);
+    if (scope.newest_good) {
+      newest = std::max(newest.value_or(scope.newest_good->started), scope.newest_good->started);
+    }
   }
-  return fmt::format("{} targets and regions good, {} failing; {}", good, bad, server_->url());
+  std::int64_t waiting = 0;
+  for (const store::DeliveryCount& count : reader.delivery_counts()) {
+    if (count.state == "pending") waiting += count.count;
+  }
+  const std::string error = counters_.values().configuration_error;
+  return fmt::format(
+      "{} targets and regions good, {} failing; last good poll {}; {} messages "
+      "waiting; {}{}",
+      good, bad, newest ? core::format_time(*newest) : "never", waiting, server_->url(),
+      error.empty() ? "" : "; the last reload failed, see the log");
 }
 
 std::vector<PollResult> poll_once(const core::Config& config,
@@ -118,12 +230,13 @@ std::vector<PollResult> poll_once(const core::Config& config,
   store::Store store(config.database);
   prepare(store, config, world);
   web::Counters counters;
-  Collector collector(
-      config, {store, world.clock, counters, world.stop, world.log, world.environment, nullptr});
+  Claims claims;
+  Collector collector(config, {store, world.clock, counters, world.stop, world.stop, claims,
+                               world.log, world.environment, nullptr});
   std::vector<PollResult> results = collector.poll_now(targets);
   const std::string own = fmt::format("http://{}:{}", config.http.address, config.http.port);
-  Notifier notifier(config, {store, world.clock, counters, world.stop, world.log, world.environment,
-                             external_url(config, own)});
+  Notifier notifier(config, {store, world.clock, counters, world.stop, world.stop, world.log,
+                             world.environment, external_url(config, own)});
   Alerter alerter(config, {store, world.clock, world.stop, world.log, [] { return true; },
                            [&notifier] { notifier.polled(); }});
   alerter.evaluate();

@@ -2,10 +2,16 @@
 
 #include <spdlog/logger.h>
 
+#include <atomic>
+#include <functional>
+#include <future>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "app/alerter.h"
+#include "app/claims.h"
 #include "app/clock.h"
 #include "app/collector.h"
 #include "app/notifier.h"
@@ -17,7 +23,7 @@
 
 namespace usaged::app {
 
-// The whole program but for its command line: store, collector, alerter, notifier and server.
+// The whole program but for its command line: store, server, and what works by a configuration.
 class Daemon {
  public:
   // What it takes from outside.
@@ -26,6 +32,8 @@ class Daemon {
     Stop& stop;
     spdlog::logger& log;
     net::Environment environment;
+    // Reads the configuration anew, for a reload; throws Error. Empty: there is none to read.
+    std::function<core::Config()> configuration{};
   };
 
   // Opens the store, notes what was cut short, and listens. Polls nothing yet.
@@ -40,6 +48,12 @@ class Daemon {
   // Waits for the threads to end what they are at. The stop must have been requested.
   void join();
 
+  // Reads the configuration, and goes by it from now on: targets, accounts, rules, receivers, what
+  // the server lets in, the log's level. Polls that are under way end by the old one. A bad
+  // configuration, or one that differs in what takes a restart, changes nothing: it is logged,
+  // counted, shown by `status`, and thrown as Error.
+  void reload();
+
   // Polls what is due now, evaluates, and sends: one round of what start() does all the time.
   void step();
 
@@ -51,18 +65,24 @@ class Daemon {
   std::string status_line();
 
  private:
+  // What works by one configuration.
+  struct Generation;
+
+  std::shared_ptr<Generation> current() const;
+  void apply(core::Config config);
   web::Actors actors();
 
-  core::Config config_;
   World world_;
   store::Store store_;
-  int interrupted_;  // polls that were cut short when the last process ended
   web::Counters counters_;
+  Claims claims_;
   std::atomic<bool> started_{false};
-  std::unique_ptr<web::Server> server_;  // ends before what its requests may reach
-  Collector collector_;
-  Alerter alerter_;
-  Notifier notifier_;
+  mutable std::mutex mutex_;  // of current_
+  std::shared_ptr<Generation> current_;
+  std::mutex reloading_;
+  std::vector<std::future<void>> ending_;  // generations that end their polls
+  // The last that is made, and the first to go: its requests may reach all the rest.
+  std::unique_ptr<web::Server> server_;
 };
 
 // What runs without a server: one round of polls, for the `poll` command.

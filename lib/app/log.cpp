@@ -94,12 +94,16 @@ std::shared_ptr<spdlog::logger> make_logger(const core::Config::Log& config) {
     logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
         "%Y-%m-%dT%H:%M:%SZ %-5l %v", spdlog::pattern_time_type::utc));
   }
-  logger->set_level(config.level == "debug"  ? spdlog::level::debug
-                    : config.level == "info" ? spdlog::level::info
-                    : config.level == "warn" ? spdlog::level::warn
-                                             : spdlog::level::err);
+  logger->set_level(level_of(config));
   logger->flush_on(spdlog::level::trace);
   return logger;
+}
+
+spdlog::level::level_enum level_of(const core::Config::Log& config) {
+  return config.level == "debug"  ? spdlog::level::debug
+         : config.level == "info" ? spdlog::level::info
+         : config.level == "warn" ? spdlog::level::warn
+                                  : spdlog::level::err;
 }
 
 std::shared_ptr<spdlog::logger> quiet_logger() {

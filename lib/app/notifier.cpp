@@ -28,7 +28,7 @@ Notifier::Notifier(const core::Config& config, World world)
     names.push_back(receiver.name);
     auto line = std::make_unique<Line>(receiver);
     line->sender = std::make_unique<Sender>(
-        receiver, Sender::World{config_, world_.clock, world_.stop, world_.environment});
+        receiver, Sender::World{config_, world_.clock, world_.abort, world_.environment});
     line->reader = std::make_unique<store::Reader>(world_.store.path());
     lines_.push_back(std::move(line));
   }
@@ -241,7 +241,7 @@ int Notifier::deliver(Line& line) {
     if (world_.stop.requested()) break;
     const store::Delivery delivery = attempt(line, message);
     // A request that a stop cut short was no attempt.
-    if (world_.stop.requested() && delivery.state == store::DeliveryState::kPending) break;
+    if (world_.abort.requested() && delivery.state == store::DeliveryState::kPending) break;
     world_.store.record_delivery(message.id, delivery);
     switch (delivery.state) {
       case store::DeliveryState::kDelivered:

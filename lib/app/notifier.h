@@ -28,7 +28,8 @@ class Notifier {
     store::Store& store;
     const Clock& clock;
     web::Counters& counters;
-    Stop& stop;
+    Stop& stop;   // takes on nothing new
+    Stop& abort;  // gives up what is under way
     spdlog::logger& log;
     net::Environment environment;
     std::string external_url;

@@ -31,7 +31,8 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
     SQLite::Statement ranges(
         reader.db(),
         "SELECT target, region, min(CASE WHEN outcome = 'ok' THEN started END), max(started), "
-        "removed, min(started) FROM poll LEFT JOIN scope USING (target, region) GROUP BY target, region");
+        "removed, min(started) FROM poll LEFT JOIN scope USING (target, region) GROUP BY target, "
+        "region");
     SQLite::Statement interval(reader.db(),
                                "SELECT interval FROM poll WHERE target = ? AND region = ? ORDER BY "
                                "started DESC LIMIT 1");

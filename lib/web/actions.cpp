@@ -176,4 +176,10 @@ Json poll_now(const Actors& actors, const std::string& body) {
   return done(std::move(polls));
 }
 
+Json reload(const Actors& actors, const std::string& body) {
+  if (!body.empty()) Members(body).done({});
+  actors.reload();
+  return done({{"reloaded", true}});
+}
+
 }  // namespace usaged::web

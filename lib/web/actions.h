@@ -21,6 +21,8 @@ struct Actors {
   // Throws Error(kInvalid) for a target that there is not.
   std::function<std::vector<std::pair<std::string, std::string>>(const std::vector<std::string>&)>
       poll_now;
+  // Reads the configuration anew; throws Error if it is not taken.
+  std::function<void()> reload = [] {};
 };
 
 // Each takes the JSON body of its request, and throws Error(kInvalid) for what makes no sense in
@@ -38,5 +40,7 @@ Json acknowledge(const Actors& actors, const std::string& id, const std::string&
 Json redrive(const Actors& actors, const std::string& body, core::Time now);
 // {"targets": [NAME, ...]}, optional.
 Json poll_now(const Actors& actors, const std::string& body);
+// No body. Throws Error(kConfig) with what is wrong in the configuration.
+Json reload(const Actors& actors, const std::string& body);
 
 }  // namespace usaged::web

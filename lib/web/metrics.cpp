@@ -100,6 +100,16 @@ void usage(Text& text, const std::vector<store::LatestRow>& rows) {
   }
 }
 
+void configuration(Text& text, const Counters::Values& values) {
+  if (!values.configured) return;
+  text.single("inspector_usaged_config_last_reload_successful", "gauge",
+              "1 if the configuration that was read last was taken, else 0.",
+              values.configuration_error.empty() ? 1 : 0);
+  text.single("inspector_usaged_config_last_reload_success_timestamp_seconds", "gauge",
+              "When the configuration that is at work was read.",
+              static_cast<double>(core::unix_seconds(*values.configured)));
+}
+
 void accounts(Text& text, store::Reader& reader) {
   text.family("inspector_account_info", "gauge", "Name and tags of an account; always 1.");
   for (const store::AccountRow& account : reader.accounts()) {
@@ -262,6 +272,12 @@ void Counters::notification_tried(const std::string& receiver, const std::string
   ++values_.notifications[{receiver, outcome}];
 }
 
+void Counters::configuration_read(core::Time at, const std::string& error) {
+  const std::lock_guard lock(mutex_);
+  if (error.empty()) values_.configured = at;
+  values_.configuration_error = error;
+}
+
 Counters::Values Counters::values() const {
   const std::lock_guard lock(mutex_);
   return values_;
@@ -278,6 +294,7 @@ std::string metrics_text(store::Reader& reader, const Counters& counters, core::
               bytes_of(reader.path()));
   text.single("inspector_usaged_database_wal_bytes", "gauge", "Size of its write-ahead log.",
               bytes_of(reader.path() + "-wal"));
+  configuration(text, values);
   text.family("inspector_usaged_build_info", "gauge", "The program's version; always 1.");
   text.sample("inspector_usaged_build_info", {{"version", USAGED_VERSION}}, 1);
   process(text);

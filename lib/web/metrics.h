@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -24,11 +25,16 @@ class Counters {
     std::array<std::int64_t, kDurations.size() + 1> durations{};
     double duration_sum = 0;
     std::map<std::pair<std::string, std::string>, std::int64_t> notifications;  // receiver, outcome
+    std::optional<core::Time> configured;  // when the configuration at work was read
+    std::string configuration_error;       // of the last attempt to read another; empty: none
   };
 
   void poll_ended(core::Outcome outcome, double seconds);
   // `outcome`: "delivered", "retried" or "dead".
   void notification_tried(const std::string& receiver, const std::string& outcome);
+
+  // The configuration was taken (no error), or not.
+  void configuration_read(core::Time at, const std::string& error);
 
   Values values() const;
 

@@ -413,6 +413,11 @@ Json status_reply(Asking asking) {
       {"alerts_firing", static_cast<int>(asking.reader.alerts("firing", 0, kMostRows).size())},
       {"scopes", scope_counts},
       {"tags", asking.reader.tag_names()}};
+  if (asking.counters != nullptr) {
+    const Counters::Values values = asking.counters->values();
+    data["configuration"] = {{"read_at", maybe(values.configured)},
+                             {"error", maybe(values.configuration_error)}};
+  }
   if (summary) return reply(std::move(data));
   data["targets"] = targets_json(scopes, waiting, asking.now);
   data["overlaps"] = overlaps_json(asking.reader);

@@ -10,6 +10,7 @@
 #include "core/time.h"
 #include "store/history.h"
 #include "store/reader.h"
+#include "web/metrics.h"
 #include "web/query.h"
 
 // What the API answers, and the command line prints: one function a question.
@@ -26,6 +27,7 @@ struct Asking {
   int default_limit = 1000;
   // Those of the configuration, where it is known.
   std::vector<core::Rule> rules{};
+  const Counters* counters = nullptr;  // of the daemon, if there is one
 };
 
 // Each returns {"data": ..., "completeness": ..., "next_cursor": ...} and throws Error(kInvalid)

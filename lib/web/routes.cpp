@@ -90,8 +90,8 @@ template <typename Reply>
 Response api(const RouteContext& context, Reply reply) {
   const std::string format = take_format(context, {"json", "csv", "ndjson"});
   const auto lease = context.readers.borrow(kDeadline);
-  const Json json =
-      reply(Asking{*lease, context.query, context.now, kDefaultLimit, context.rules()});
+  const Json json = reply(Asking{*lease, context.query, context.now, kDefaultLimit, context.rules(),
+                                 &context.counters});
   Response response{200, "application/json", ""};
   if (format == "json") {
     response.body = to_text(json);
@@ -208,6 +208,10 @@ Response delete_silence(const RouteContext& context) {
   return written(context, 200, end_silence(context.actors, context.parameter, context.now));
 }
 
+Response post_reload(const RouteContext& context) {
+  return written(context, 200, reload(context.actors, context.body));
+}
+
 Response post_redrive(const RouteContext& context) {
   return written(context, 200, redrive(context.actors, context.body, context.now));
 }
@@ -240,6 +244,7 @@ constexpr std::array kRoutes{
     Route{"GET", "/-/healthy", healthy, false},
     Route{"GET", "/-/ready", ready, false},
     Route{"GET", "/healthz", healthy, false},
+    Route{"POST", "/-/reload", post_reload, false},
     Route{"GET", "/openapi.yaml", openapi, false},
     Route{"GET", "/", dashboard, false},
     Route{"GET", "/assets/{name}", asset, false},

@@ -178,7 +178,8 @@ std::optional<Response> refusal_of_write(const Poco::Net::HTTPServerRequest& req
   if (length.size() > 6 || std::stoul(length) > kMostBody) {
     return problem(413, fmt::format("a body has {} bytes at most", kMostBody));
   }
-  if (!is_json(request.get("Content-Type", ""))) {
+  // What has no body has no type: curl -X POST.
+  if (length != "0" && !is_json(request.get("Content-Type", ""))) {
     return problem(415, "write Content-Type: application/json");
   }
   return std::nullopt;
@@ -366,6 +367,13 @@ void linger(Poco::Net::StreamSocket socket) {
   }
 }
 
+ServerOptions with_own_hosts(ServerOptions options) {
+  for (const char* host : {"localhost", "127.0.0.1", "[::1]"}) {
+    options.allowed_hosts.emplace_back(host);
+  }
+  return options;
+}
+
 // Counts itself while it lives.
 class Count {
  public:
@@ -382,15 +390,29 @@ class Count {
 
 }  // namespace
 
-struct Server::State {
+class Server::State {
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ServerOptions> options_;
+
+ public:
   State(ServerOptions o, ServerWorld w, const Counters& c)
-      : options(std::move(o)),
+      : options_(std::make_shared<const ServerOptions>(with_own_hosts(std::move(o)))),
         world(std::move(w)),
         counters(c),
-        readers(options.database, kReaders),
+        readers(options()->database, kReaders),
         threads("web", 4, kThreads) {}
 
-  ServerOptions options;
+  // As they are now; a request keeps those that it began with.
+  std::shared_ptr<const ServerOptions> options() const {
+    const std::lock_guard lock(mutex_);
+    return options_;
+  }
+  void set_options(ServerOptions wanted) {
+    auto made = std::make_shared<const ServerOptions>(with_own_hosts(std::move(wanted)));
+    const std::lock_guard lock(mutex_);
+    options_ = std::move(made);
+  }
+
   ServerWorld world;
   const Counters& counters;
   store::ReaderPool readers;
@@ -427,7 +449,7 @@ struct Server::State {
                                  world.rules};
       if (!route->limited) return answer(*route, context);
       const Count count(at_work);
-      if (count.now() > options.max_requests) {
+      if (count.now() > options()->max_requests) {
         return problem(503, "too many requests at a time; try again in a second");
       }
       return answer(*route, context);
@@ -514,7 +536,7 @@ class HandlerFactory : public Poco::Net::HTTPRequestHandlerFactory {
   HandlerFactory(State& state, Place place) : state_(state), place_(place) {}
   Poco::Net::HTTPRequestHandler* createRequestHandler(
       const Poco::Net::HTTPServerRequest& request) override {
-    auto refused = refusal(request, state_.options.allowed_hosts);
+    auto refused = refusal(request, state_.options()->allowed_hosts);
     // Any status but 200 keeps Poco from sending "100 Continue".
     if (refused) {
       request.response().setStatus(static_cast<HTTPResponse::HTTPStatus>(refused->status));
@@ -569,10 +591,7 @@ class ConnectionFactory : public Poco::Net::TCPServerConnectionFactory {
 
 Server::Server(ServerOptions options, ServerWorld world, const Counters& counters)
     : state_(std::make_unique<State>(std::move(options), std::move(world), counters)) {
-  for (const char* host : {"localhost", "127.0.0.1", "[::1]"}) {
-    state_->options.allowed_hosts.emplace_back(host);
-  }
-  const ServerOptions& wanted = state_->options;
+  const ServerOptions wanted = *state_->options();
   Poco::Net::HTTPServerParams::Ptr params = new Poco::Net::HTTPServerParams;
   params->setMaxThreads(kThreads);
   params->setMaxQueued(kQueued);
@@ -600,10 +619,19 @@ Server::~Server() {
   state_->threads.joinAll();
 }
 
+void Server::reconfigure(const ServerOptions& options) {
+  ServerOptions wanted = options;
+  const auto before = state_->options();
+  wanted.address = before->address;
+  wanted.port = before->port;
+  wanted.database = before->database;
+  state_->set_options(std::move(wanted));
+}
+
 int Server::port() const { return state_->server->port(); }
 
 std::string Server::url() const {
-  const std::string& address = state_->options.address;
+  const std::string address = state_->options()->address;
   const bool v6 = address.find(':') != std::string::npos;
   return fmt::format("http://{}:{}", v6 ? "[" + address + "]" : address, port());
 }

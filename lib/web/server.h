@@ -45,11 +45,14 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
+  // Goes by these from the next request on; address, port and database stay what they are.
+  void reconfigure(const ServerOptions& options);
+
   int port() const;
   std::string url() const;
 
  private:
-  struct State;
+  class State;
   std::unique_ptr<State> state_;
 };
 

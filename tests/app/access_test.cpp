@@ -44,8 +44,8 @@ class AccessTest : public ::testing::Test {
     store_->set_targets(world.config.targets, world.clock.now());
     const auto from = world.daemon_world();
     collector_ = std::make_unique<Collector>(
-        world.config, Collector::World{*store_, world.clock, counters_, *world.stop, *world.log,
-                                       from.environment, nullptr});
+        world.config, Collector::World{*store_, world.clock, counters_, *world.stop, *world.stop,
+                                       claims_, *world.log, from.environment, nullptr});
     return *collector_;
   }
   void pass(Seconds time) { world_->clock.set(world_->clock.now() + time); }
@@ -72,6 +72,7 @@ class AccessTest : public ::testing::Test {
 
   std::optional<World> world_;
   web::Counters counters_;
+  Claims claims_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Collector> collector_;
 };

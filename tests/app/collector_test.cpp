@@ -28,8 +28,8 @@ class CollectorTest : public ::testing::Test {
     world.stop = std::make_unique<Stop>();
     const auto daemon_world = world.daemon_world();
     collector_ = std::make_unique<Collector>(
-        world.config, Collector::World{*store_, world.clock, counters_, *world.stop, *world.log,
-                                       daemon_world.environment, nullptr});
+        world.config, Collector::World{*store_, world.clock, counters_, *world.stop, *world.stop,
+                                       claims_, *world.log, daemon_world.environment, nullptr});
   }
   std::vector<store::PollRow> polls(const World& world) {
     return store::Reader(world.config.database).polls("", "", "", 0, 1000);
@@ -37,6 +37,7 @@ class CollectorTest : public ::testing::Test {
 
   std::optional<World> world_;  // the others refer to it
   web::Counters counters_;
+  Claims claims_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Collector> collector_;
 };

@@ -21,8 +21,9 @@ TEST(DailyUsage, HoldsWhatTheOrganizationUsedAndBecomesExact) {
   store::Store store(world.config.database);
   web::Counters counters;
   const auto from = world.daemon_world();
-  Collector collector(world.config, {store, world.clock, counters, *world.stop, *world.log,
-                                     from.environment, nullptr});
+  Claims claims;
+  Collector collector(world.config, {store, world.clock, counters, *world.stop, *world.stop, claims,
+                                     *world.log, from.environment, nullptr});
   const core::Time start = world.clock.now();
   int polls = 0;
   for (core::Time t = start; t < start + 100 * kDay; t += 4 * kHour) {

@@ -49,7 +49,7 @@ class NotifierTest : public ::testing::Test {
     notifier_.reset();
     notifier_ = std::make_unique<Notifier>(
         world_.config,
-        Notifier::World{*store_, world_.clock, counters_, *world_.stop, *world_.log,
+        Notifier::World{*store_, world_.clock, counters_, *world_.stop, *world_.stop, *world_.log,
                         support::environment(world_.environment), "http://127.0.0.1:10330"});
     return *notifier_;
   }

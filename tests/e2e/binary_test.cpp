@@ -193,7 +193,18 @@ TEST_F(BinaryTest, RunsUnderAServiceManager) {
   Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, environment);
   EXPECT_TRUE(hears("READY=1")) << daemon.output();
   EXPECT_TRUE(hears("WATCHDOG=1")) << said;
-  EXPECT_TRUE(hears("STATUS=1 targets and regions good, 0 failing")) << said;
+  EXPECT_TRUE(hears("STATUS=1 targets and regions good, 0 failing; last good poll 2")) << said;
+  // A bad configuration is said to be one, and changes nothing; a good one goes into effect.
+  said.clear();
+  std::ofstream(folder_.path("c.yaml"), std::ios::app) << "lgo: {}\n";
+  daemon.signal(SIGHUP);
+  EXPECT_TRUE(hears("RELOADING=1\nMONOTONIC_USEC=")) << said;
+  EXPECT_TRUE(hears("the last reload failed")) << said;
+  EXPECT_THAT(said, HasSubstr("\nREADY=1\n"));
+  EXPECT_TRUE(daemon.read_until("lgo: ")) << daemon.output();
+  configure("http://127.0.0.1:1", "us-east-1, eu-west-1");
+  daemon.signal(SIGHUP);
+  EXPECT_TRUE(hears("STATUS=1 targets and regions good, 1 failing")) << said;
   daemon.signal(SIGTERM);
   EXPECT_TRUE(hears("STOPPING=1")) << said;
   EXPECT_EQ(daemon.wait(), 0);

@@ -208,7 +208,8 @@ TEST_F(Replies, WritesDoWhatTheDocumentSays) {
       {"DELETE", "/api/v1/silences/{id}", "/api/v1/silences/2", "", 200},
       {"POST", "/api/v1/alerts/{id}/ack", "/api/v1/alerts/1/ack", R"({"by": "ann"})", 200},
       {"POST", "/api/v1/notifications/redrive", "/api/v1/notifications/redrive", "{}", 200},
-      {"POST", "/api/v1/polls", "/api/v1/polls", R"({"targets": ["t"]})", 202}};
+      {"POST", "/api/v1/polls", "/api/v1/polls", R"({"targets": ["t"]})", 202},
+      {"POST", "/-/reload", "/-/reload", "", 200}};
   std::set<std::string> written;
   for (const Write& write : writes) {
     Query none("");
