@@ -29,6 +29,8 @@ using core::Error;
 using core::ErrorCode;
 using Json = web::Json;
 
+constexpr const char* kTokenVariable = "INSPECTOR_USAGED_TOKEN";
+
 struct Given {
   std::string database;
   std::string url;
@@ -69,6 +71,8 @@ Json ask_daemon(const std::string& url, const std::string& method, const std::st
   request.body = body;
   request.direct = true;
   if (method == "POST") request.headers = {{"Content-Type", "application/json"}};
+  const auto token = net::process_environment()(kTokenVariable);
+  if (token) request.headers.emplace_back("Authorization", "Bearer " + *token);
   const net::HttpReply reply = http.send(request);
   if (reply.failure) {
     throw Error(ErrorCode::kUnavailable,
@@ -80,6 +84,9 @@ Json ask_daemon(const std::string& url, const std::string& method, const std::st
   if (reply.status >= 300) {
     const std::string detail =
         answer.is_object() ? answer.value("detail", "") : fmt::format("HTTP {}", reply.status);
+    if (reply.status == 401) {
+      throw Error(ErrorCode::kRemote, "{} ({} holds it)", detail, kTokenVariable);
+    }
     throw Error(reply.status == 404   ? ErrorCode::kNotFound
                 : reply.status == 400 ? ErrorCode::kInvalid
                                       : ErrorCode::kRemote,

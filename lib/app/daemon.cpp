@@ -15,6 +15,9 @@ web::ServerOptions server_options(const core::Config& config) {
   options.port = config.http.port;
   options.allowed_hosts = config.http.allowed_hosts;
   options.max_requests = config.http.max_requests;
+  options.tokens = config.http.tokens;
+  const core::Access open = config.http.tokens.empty() ? core::Access::kWrite : core::Access::kNone;
+  options.anonymous = config.http.anonymous.value_or(open);
   options.database = config.database;
   return options;
 }

@@ -115,6 +115,15 @@ std::string parse_dimension(const std::string& text) {
 }
 
 // Reads a list with `parse`, each bad item noted; a repeated item is an error.
+Access parse_access(const std::string& text, const std::vector<Access>& allowed) {
+  std::vector<std::string> names;
+  for (const Access access : allowed) {
+    if (access_name(access) == text) return access;
+    names.emplace_back(access_name(access));
+  }
+  throw Error(ErrorCode::kInvalid, "'{}' is not allowed; allowed: {}", text, join(names, ", "));
+}
+
 template <typename Parse>
 void read_list(YamlMap& map, const std::string& key, std::vector<std::string>& out, Parse parse) {
   const auto items = map.scalars(key);
@@ -354,7 +363,38 @@ class Reader {
       return text;
     });
     map.read("max_requests", config_.http.max_requests, 1, 1000);
+    map.read("anonymous", config_.http.anonymous, [](const std::string& text) {
+      return std::optional(parse_access(text, {Access::kNone, Access::kRead, Access::kWrite}));
+    });
+    if (auto maps = map.maps("tokens")) {
+      for (YamlMap& one : *maps) read_token(one);
+    }
     map.done();
+  }
+
+  void read_token(YamlMap& map) {
+    Token token;
+    map.require("name", "who has it");
+    map.read("name", token.name, [this](const std::string& text) {
+      if (std::ranges::find(config_.http.tokens, text, &Token::name) != config_.http.tokens.end()) {
+        throw Error(ErrorCode::kInvalid, "another token has the name '{}' already", text);
+      }
+      return parse_name(text);
+    });
+    map.read("scope", token.scope, [](const std::string& text) {
+      return parse_access(text, {Access::kRead, Access::kWrite});
+    });
+    map.require("sha256", "what `printf %s TOKEN | sha256sum` prints");
+    map.read("sha256", token.sha256, [](const std::string& text) {
+      std::string hash = lower(text);
+      const bool good =
+          hash.size() == 64 && hash.find_first_not_of("0123456789abcdef") == std::string::npos;
+      // What is not a hash may be the token itself.
+      if (!good) throw Error(ErrorCode::kInvalid, "must be 64 hexadecimal digits");
+      return hash;
+    });
+    map.done();
+    config_.http.tokens.push_back(std::move(token));
   }
 
   void read_collection(YamlMap& map) {

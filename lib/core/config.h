@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/access.h"
 #include "core/time.h"
 #include "core/usage.h"
 
@@ -180,6 +181,10 @@ struct Config {
     std::vector<std::string> allowed_hosts;
     std::string external_url;  // what links in alerts begin with; empty: http://address:port
     int max_requests = 16;     // at a time; more are told 503
+    std::vector<Token> tokens;
+    // What a request without a token may do; nullopt: anything as long as there are no tokens, else
+    // nothing.
+    std::optional<Access> anonymous;
     bool operator==(const Http&) const = default;
   } http;
 

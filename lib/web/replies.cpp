@@ -904,7 +904,7 @@ Json silences_reply(Asking asking) {
       [&](const core::Silence& silence) { return silence_json(silence, asking.now); });
 }
 
-Json rules_reply(Asking asking) {
+Json rules_reply(const Asking& asking) {
   asking.query.finish();
   Json data = Json::array();
   for (const core::Rule& rule : asking.rules) {

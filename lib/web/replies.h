@@ -49,7 +49,7 @@ Json alerts_reply(Asking asking);
 Json alert_reply(Asking asking, const std::string& id);
 Json notifications_reply(Asking asking);
 Json silences_reply(Asking asking);
-Json rules_reply(Asking asking);
+Json rules_reply(const Asking& asking);
 
 Json alert_json(const core::Alert& alert);
 Json silence_json(const core::Silence& silence, core::Time now);

@@ -24,6 +24,8 @@ std::string_view title_of(int status) {
   switch (status) {
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
     case 403:
       return "Forbidden";
     case 404:
@@ -138,7 +140,7 @@ Response export_all(const RouteContext& context) {
 }
 
 Response alert(const RouteContext& context) {
-  return api(context, [&](Asking asking) { return alert_reply(asking, context.parameter); });
+  return api(context, [&](const Asking& asking) { return alert_reply(asking, context.parameter); });
 }
 
 Response metrics(const RouteContext& context) {
@@ -181,7 +183,7 @@ Response dashboard(const RouteContext& /*context*/) { return embedded("index.htm
 Response openapi(const RouteContext& /*context*/) { return embedded("openapi.yaml"); }
 Response asset(const RouteContext& context) { return embedded(context.parameter); }
 
-template <Json (*kReply)(Asking)>
+template <auto kReply>
 Response api_of(const RouteContext& context) {
   return api(context, kReply);
 }
@@ -253,6 +255,11 @@ constexpr std::array kRoutes{
 }  // namespace
 
 std::span<const Route> routes() { return kRoutes; }
+
+core::Access needed_access(const Route& route) {
+  if (route.method != "GET") return core::Access::kWrite;
+  return route.limited ? core::Access::kRead : core::Access::kNone;
+}
 
 Found find_route(std::string_view method, std::string_view path) {
   Found found;

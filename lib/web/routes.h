@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/access.h"
 #include "core/config.h"
 #include "core/error.h"
 #include "core/time.h"
@@ -50,6 +51,10 @@ struct Route {
   Response (*handle)(const RouteContext&);
   bool limited;  // refused with 503 while too many others are at work
 };
+
+// What it takes to be let in to a route. The page itself, the API's document and health are for
+// everybody, since there is nothing in them.
+core::Access needed_access(const Route& route);
 
 // Every address that is answered.
 std::span<const Route> routes();

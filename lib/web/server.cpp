@@ -151,13 +151,29 @@ bool is_from_elsewhere(const Poco::Net::HTTPServerRequest& request) {
   return origin != "http://" + host && origin != "https://" + host;
 }
 
+// Why whoever asks is not let in to a route; nullopt: they are.
+std::optional<Response> refusal_of_access(const Poco::Net::HTTPServerRequest& request,
+                                          const Route& route, const ServerOptions& options) {
+  const core::Access needed = needed_access(route);
+  if (options.anonymous >= needed) return std::nullopt;
+  const std::string header = request.get("Authorization", "");
+  const core::Token* token = core::find_token(options.tokens, header);
+  if (token == nullptr) {
+    return problem(401, header.empty() ? "this takes a token: send Authorization: Bearer TOKEN"
+                                       : "this token is not known");
+  }
+  if (token->scope >= needed) return std::nullopt;
+  return problem(403, fmt::format("the token of '{}' may read only", token->name));
+}
+
 bool is_json(const std::string& content_type) {
   return core::trim(core::lower(content_type.substr(0, content_type.find(';')))) ==
          "application/json";
 }
 
 // What is wrong with a request that writes; nullopt: nothing.
-std::optional<Response> refusal_of_write(const Poco::Net::HTTPServerRequest& request) {
+std::optional<Response> refusal_of_write(const Poco::Net::HTTPServerRequest& request,
+                                         const ServerOptions& options) {
   const std::string& uri = request.getURI();
   Found found;
   try {
@@ -172,6 +188,7 @@ std::optional<Response> refusal_of_write(const Poco::Net::HTTPServerRequest& req
     return response;
   }
   if (is_from_elsewhere(request)) return problem(403, "a page of another origin may not write");
+  if (auto refused = refusal_of_access(request, *found.route, options)) return refused;
   if (request.getMethod() != "POST") return std::nullopt;
   const std::string length = request.get("Content-Length", "");
   if (length.empty()) return problem(411, "a POST must say its Content-Length");
@@ -187,7 +204,7 @@ std::optional<Response> refusal_of_write(const Poco::Net::HTTPServerRequest& req
 
 // Why a request must not be handled; nullopt: it may. By status and reason.
 std::optional<Response> refusal(const Poco::Net::HTTPServerRequest& request,
-                                const std::vector<std::string>& allowed_hosts) {
+                                const ServerOptions& options) {
   const std::string& method = request.getMethod();
   const bool has_body = method == "POST";
   int hosts = 0;
@@ -214,13 +231,13 @@ std::optional<Response> refusal(const Poco::Net::HTTPServerRequest& request,
   }
   if (!request.getURI().starts_with('/')) return problem(400, "the target must be a path");
   const std::string host = host_of(request.get("Host"));
-  if (std::ranges::find(allowed_hosts, host) == allowed_hosts.end()) {
+  if (std::ranges::find(options.allowed_hosts, host) == options.allowed_hosts.end()) {
     return problem(421,
                    "this server is not the host that the request names; add the name to "
                    "http.allowed_hosts if it should be");
   }
   if (method == "GET" || method == "HEAD") return std::nullopt;
-  return refusal_of_write(request);
+  return refusal_of_write(request, options);
 }
 
 // True if an Accept-Encoding header allows gzip (RFC 9110, 12.5.3).
@@ -275,6 +292,7 @@ void set_head(Poco::Net::HTTPServerResponse& response, const Response& answer) {
   response.set("X-Content-Type-Options", "nosniff");
   if (answer.status == 503) response.set("Retry-After", "1");
   if (answer.status == 405) response.set("Allow", answer.allow);
+  if (answer.status == 401) response.set("WWW-Authenticate", "Bearer");
 }
 
 void send(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response,
@@ -435,6 +453,7 @@ class Server::State {
         return response;
       }
       const Route* route = found.route;
+      if (auto refused = refusal_of_access(request, *route, *options())) return *refused;
       Query query(mark == std::string::npos ? "" : uri.substr(mark + 1));
       const RouteContext context{readers,
                                  counters,
@@ -536,7 +555,7 @@ class HandlerFactory : public Poco::Net::HTTPRequestHandlerFactory {
   HandlerFactory(State& state, Place place) : state_(state), place_(place) {}
   Poco::Net::HTTPRequestHandler* createRequestHandler(
       const Poco::Net::HTTPServerRequest& request) override {
-    auto refused = refusal(request, state_.options()->allowed_hosts);
+    auto refused = refusal(request, *state_.options());
     // Any status but 200 keeps Poco from sending "100 Continue".
     if (refused) {
       request.response().setStatus(static_cast<HTTPResponse::HTTPStatus>(refused->status));

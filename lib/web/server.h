@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/access.h"
 #include "core/config.h"
 #include "core/time.h"
 #include "store/reader.h"
@@ -19,6 +20,8 @@ struct ServerOptions {
   // Hosts that requests may name beside localhost and the loopback addresses; in lower case.
   std::vector<std::string> allowed_hosts;
   int max_requests = 16;  // at work at a time; more are told 503
+  std::vector<core::Token> tokens;
+  core::Access anonymous = core::Access::kWrite;  // what a request without a token may do
   std::string database;
 };
 

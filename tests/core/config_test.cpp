@@ -35,7 +35,8 @@ TEST(Config, ReadsEveryKey) {
   const Config config = parse(R"(
 database: /tmp/x.db
 log: {level: debug, format: json}
-http: {address: "::1", port: 0, allowed_hosts: [Usage.example.com], external_url: "https://u.example.com", max_requests: 3}
+http: {address: "::1", port: 0, allowed_hosts: [Usage.example.com], external_url: "https://u.example.com", max_requests: 3, anonymous: read,
+       tokens: [{name: ops, scope: write, sha256: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA}]}
 collection: {interval: 30m, concurrency: 2, concurrency_per_target: 1, request_timeout: 5s, poll_timeout: 1m}
 accounts:
   - {id: "012345678901", name: Payments, tags: {team: red, owner: ann}}
@@ -59,6 +60,9 @@ receivers:
   - {name: hook, url: "https://hook.example.com/x", secret_file: /etc/secret}
 )");
   EXPECT_EQ(config.http.allowed_hosts, std::vector<std::string>{"usage.example.com"});
+  ASSERT_EQ(config.http.tokens.size(), 1U);
+  EXPECT_EQ(config.http.tokens[0], (Token{"ops", Access::kWrite, std::string(64, 'a')}));
+  EXPECT_EQ(config.http.anonymous, Access::kRead);
   EXPECT_EQ(config.collection.interval, Seconds{1800});
   EXPECT_EQ(config.accounts.at("012345678901").tags.at("owner"), "ann");
   ASSERT_EQ(config.targets.size(), 4U);
@@ -99,6 +103,17 @@ const std::vector<Bad> kBad{
     Bad{"http: {port: 65536}", "a.yaml:1:14: http.port: "},
     Bad{"http: {port: 1e3}", "http.port: "},
     Bad{"http: {address: 0.0.0.0}", "not a loopback address"},
+    Bad{"http: {anonymous: all}",
+        "http.anonymous: 'all' is not allowed; allowed: none, read, write"},
+    Bad{"http: {tokens: [{name: a}]}", "http.tokens[0]"},
+    Bad{"http: {tokens: [{name: a, sha256: secret}]}", "must be 64 hexadecimal digits"},
+    Bad{"http: {tokens: [{name: a, scope: none, sha256: "
+        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}]}",
+        "allowed: read, write"},
+    Bad{"http: {tokens: [{name: a, sha256: "
+        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}, {name: a, sha256: "
+        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}]}",
+        "another token"},
     Bad{"collection: {interval: 59s}", "59s is out of range: from 1m to 1d"},
     Bad{"collection: {interval: 2d}", "2d is out of range"},
     Bad{"collection: {interval: hourly}", "a.yaml:1:24: collection.interval: "},

@@ -40,9 +40,12 @@ class ServerTest : public ::testing::Test {
                        {kNow, core::Outcome::kOk, 1, 1, "", ""});
     start(16);
   }
-  void start(int max_requests) {
+  void start(int max_requests, core::Access anonymous = core::Access::kWrite) {
     server_.reset();
     ServerOptions options;
+    options.anonymous = anonymous;
+    options.tokens = {{"ops", core::Access::kWrite, core::hex(core::sha256("right"))},
+                      {"grafana", core::Access::kRead, core::hex(core::sha256("look"))}};
     options.database = store_.path();
     options.max_requests = max_requests;
     options.allowed_hosts = {"usage.example.com"};
@@ -346,6 +349,49 @@ TEST_F(ServerTest, WhatWritesIsReadWholeAndTheConnectionGoesOn) {
     const std::string request = post(kJson + "Connection: close\r\n" + same, kSilence, "");
     EXPECT_EQ(status_of(raw_http(port_, request)), 201) << same;
   }
+}
+
+// What each of three may do, by what nobody in particular may.
+TEST_F(ServerTest, TokensSayWhoMayDoWhat) {
+  const auto status = [&](std::string request, const std::string& token) {
+    if (!token.empty()) {
+      request.insert(request.find("\r\n") + 2, "Authorization: Bearer " + token + "\r\n");
+    }
+    return status_of(raw_http(port_, request));
+  };
+  const auto get_request = [](const std::string& path) {
+    return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  };
+  const std::string write = post(kJson + "Connection: close\r\n", kSilence, "");
+  const std::string end =
+      "DELETE /api/v1/silences/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  struct Case {
+    core::Access anonymous;
+    int read, write, look_reads, look_writes;
+  };
+  for (const Case& one : {Case{core::Access::kNone, 401, 401, 200, 403},
+                          Case{core::Access::kRead, 200, 401, 200, 403},
+                          Case{core::Access::kWrite, 200, 201, 200, 201}}) {
+    start(16, one.anonymous);
+    for (const char* path : {"/api/v1/status", "/metrics", "/api/v1/export"}) {
+      EXPECT_EQ(status(get_request(path), ""), one.read) << path;
+      EXPECT_EQ(status(get_request(path), "look"), one.look_reads) << path;
+      EXPECT_EQ(status(get_request(path), "right"), 200) << path;
+      EXPECT_EQ(status(get_request(path), "wrong"), one.read) << path;
+    }
+    EXPECT_EQ(status(write, ""), one.write);
+    EXPECT_EQ(status(write, "wrong"), one.write);
+    EXPECT_EQ(status(write, "look"), one.look_writes);
+    EXPECT_EQ(status(write, "right"), 201);
+    EXPECT_EQ(status(end, "look"), one.look_writes == 201 ? 200 : 403);
+    for (const char* path : {"/", "/assets/app.js", "/openapi.yaml", "/-/healthy", "/-/ready"}) {
+      EXPECT_EQ(status(get_request(path), ""), 200) << path;
+    }
+  }
+  start(16, core::Access::kNone);
+  const std::string refused = get(port_, "/api/v1/status", true);
+  EXPECT_THAT(refused, HasSubstr("WWW-Authenticate: Bearer\r\n"));
+  EXPECT_THAT(refused, HasSubstr("application/problem+json"));
 }
 
 TEST_F(ServerTest, HostileWritesAreRefusedAndClosed) {

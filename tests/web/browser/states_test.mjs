@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createServer, request } from 'node:http';
 import { connect, createServer as createListener } from 'node:net';
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import {
@@ -232,6 +233,30 @@ rules: [{name: any, kind: threshold, limit: 0.000001}]
   await page.keyboard.press('Enter');
   await eventually(async () => (await tab.text('.title')).includes('acknowledged by Ann'));
   assert.deepEqual(outside, []);
+  await tab.close();
+});
+
+test('a daemon that wants a token for everything asks for it', async () => {
+  const simulator = keep(await simulate('--accounts', '5', '--regions', 'us-east-1'));
+  const sha256 = createHash('sha256').update('right').digest('hex');
+  const { url } = keep(
+    await serve(
+      folder,
+      `targets: [{name: organization, regions: [us-east-1], endpoint: "${simulator.url}", free_trials: false}]
+`,
+      0,
+      undefined,
+      `tokens: [{name: ann, scope: read, sha256: "${sha256}"}]`,
+    ),
+  );
+  const tab = await open(browser, { allow: [/status of 401/] });
+  await tab.page.goto(url);
+  await tab.page.fill('#token', 'right');
+  await tab.page.keyboard.press('Enter');
+  await eventually(async () => tab.page.locator('.tiles').isVisible(), 30);
+  await tab.page.reload();
+  await eventually(async () => tab.page.locator('.tiles').isVisible(), 30);
+  assert.equal((await fetch(`${url}api/v1/status`)).status, 401);
   await tab.close();
 });
 

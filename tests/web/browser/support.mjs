@@ -65,9 +65,12 @@ export async function start(words, pattern, { program = process.env.USAGED_BINAR
 }
 
 // A daemon with a configuration (YAML, without database and port); {url, stop}.
-export async function serve(folder, configuration, port = 0, database = folder.path('u.db')) {
+export async function serve(folder, configuration, port = 0, database = folder.path('u.db'), http = '') {
   const file = folder.path('c.yaml');
-  writeFileSync(file, `database: ${database}\nhttp: {port: ${port}}\n${configuration}`);
+  writeFileSync(
+    file,
+    `database: ${database}\nhttp: {port: ${port}${http ? `, ${http}` : ''}}\n${configuration}`,
+  );
   const daemon = await start(['run', '--config', file], /serves (http:\/\/[\d.:]+)\n/);
   return { url: `${daemon.found[1]}/`, stop: daemon.stop };
 }

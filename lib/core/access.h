@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace usaged::core {
+
+// What somebody may do with the API, each all of the one before.
+enum class Access { kNone, kRead, kWrite };
+
+std::string_view access_name(Access access);  // "none", "read", "write"
+
+// Who may do more than anybody: whoever has the token. Only its hash is kept.
+struct Token {
+  std::string name;
+  Access scope = Access::kRead;  // kRead or kWrite
+  std::string sha256;            // 64 hexadecimal digits, of the token's bytes
+  bool operator==(const Token&) const = default;
+};
+
+// The token that an Authorization header (RFC 6750: "Bearer TOKEN") has; nullptr if it is none of
+// these. How long it takes does not depend on how much of a hash agrees.
+const Token* find_token(const std::vector<Token>& tokens, std::string_view authorization);
+
+}  // namespace usaged::core
