@@ -14,7 +14,10 @@ check() {
     exit 1
   fi
   # The program need not be installed where this is checked.
-  if "$analyze" verify --man=no "$folder/$name" 2>&1 | grep -v 'is not executable' | grep .; then
+  local complaints
+  complaints=$("$analyze" verify --man=no "$folder/$name" 2>&1 | grep -v 'is not executable' || true)
+  if [ -n "$complaints" ]; then
+    echo "$1: $complaints"
     exit 1
   fi
   echo "$1: $(tail -n 1 "$folder/report")"
