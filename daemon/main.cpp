@@ -27,6 +27,7 @@ int run(int argc, char** argv) {
   add_questions(app, globals);
   add_import(app, globals, exit_code);
   add_backtest(app, globals, exit_code);
+  add_backup(app, globals, exit_code);
   add_actions(app, globals, exit_code);
   try {
     app.parse(argc, argv);

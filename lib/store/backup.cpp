@@ -1,0 +1,193 @@
+#include "store/backup.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+
+#include "core/text.h"
+#include "store/database.h"
+
+namespace usaged::store {
+namespace {
+
+namespace fs = std::filesystem;
+using core::Error;
+using core::ErrorCode;
+
+constexpr int kPages = 1000;  // of 4 KB, between two reports
+constexpr int kMostProblems = 20;
+
+// Removes a file that did not become what it should.
+class Draft {
+ public:
+  explicit Draft(std::string path) : path_(std::move(path)) { remove(); }
+  ~Draft() { remove(); }
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  void remove() const {
+    std::error_code ignored;
+    for (const char* end : {"", "-journal", "-wal", "-shm"}) fs::remove(path_ + end, ignored);
+  }
+  std::string path_;
+};
+
+[[noreturn]] void fail(const std::string& path, const char* what, int error) {
+  throw Error(ErrorCode::kStorage, "{}: {}: {}", path, what,
+              std::generic_category().message(error));
+}
+
+// On disk, whatever happens next.
+void sync(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (fd < 0) fail(path, "can't be opened", errno);
+  const int result = ::fsync(fd);
+  const int error = errno;
+  ::close(fd);
+  if (result != 0) fail(path, "can't be written to disk", error);
+}
+
+std::string folder_of(const std::string& path) {
+  const std::string folder = fs::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+// Gives a file that is complete its name.
+void put_in_place(const std::string& from, const std::string& to) {
+  sync(from, O_RDWR);
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error) fail(to, "can't be put there", error.value());
+  sync(folder_of(to), O_RDONLY | O_DIRECTORY);
+}
+
+// The newest poll that was stored, as is noted beside a database; 0 if nothing is.
+std::int64_t high_water_beside(const std::string& path) {
+  std::ifstream file(path + ".lock");
+  std::string text;
+  std::getline(file, text);
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+void require_whole(const std::string& path, const char* what) {
+  const Verification found = verify(path);
+  if (found.problems.empty()) return;
+  throw Error(ErrorCode::kStorage, "{}: {}: {}", path, what, found.problems.front());
+}
+
+}  // namespace
+
+Verification verify(const std::string& path) {
+  const std::int64_t expected = high_water_beside(path);
+  SQLite::Database db = open_reader(path);
+  return guarded("verify", path, [&] {
+    Verification result;
+    // One moment for all that is read.
+    SQLite::Transaction transaction(db);
+    SQLite::Statement integrity(db, fmt::format("PRAGMA integrity_check({})", kMostProblems));
+    while (integrity.executeStep()) {
+      const std::string line = integrity.getColumn(0).getString();
+      if (line != "ok") result.problems.push_back(line);
+    }
+    SQLite::Statement references(db, "PRAGMA foreign_key_check");
+    int dangling = 0;
+    while (references.executeStep() && ++dangling <= kMostProblems) {
+      result.problems.push_back(fmt::format("a row of {} refers to a row of {} that is missing",
+                                            references.getColumn(0).getString(),
+                                            references.getColumn(2).getString()));
+    }
+    result.schema = schema_version();
+    result.bytes = db.execAndGet("PRAGMA page_count").getInt64() *
+                   db.execAndGet("PRAGMA page_size").getInt64();
+    SQLite::Statement polls(
+        db,
+        "SELECT count(*), ifnull(max(id), 0), max(CASE WHEN outcome = 'ok' THEN started END) "
+        "FROM poll");
+    polls.executeStep();
+    result.polls = polls.getColumn(0).getInt64();
+    const std::int64_t newest = polls.getColumn(1).getInt64();
+    if (!polls.getColumn(2).isNull()) {
+      result.newest = core::from_unix(polls.getColumn(2).getInt64());
+    }
+    if (newest < expected) {
+      result.problems.push_back(fmt::format(
+          "its newest poll is {}, but {} was stored: its end is lost", newest, expected));
+    }
+    return result;
+  });
+}
+
+void back_up(const std::string& database, const std::string& copy,
+             const std::function<void(double)>& progress) {
+  std::error_code ignored;
+  if (fs::exists(copy, ignored)) {
+    throw Error(ErrorCode::kConflict, "{}: is there already", copy);
+  }
+  SQLite::Database from = open_reader(database);
+  const Draft draft(copy + ".partial");
+  guarded("back up", database, [&] {
+    // A reader's moment lasts as long as its transaction: so the writer never makes it begin anew.
+    SQLite::Transaction transaction(from);
+    from.execAndGet("SELECT count(*) FROM sqlite_schema");
+    SQLite::Database to(draft.path(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    sqlite3_backup* backup = sqlite3_backup_init(to.getHandle(), "main", from.getHandle(), "main");
+    if (backup == nullptr) {
+      throw Error(ErrorCode::kStorage, "{}: {}", draft.path(), to.getErrorMsg());
+    }
+    int result = SQLITE_OK;
+    while (result == SQLITE_OK) {
+      result = sqlite3_backup_step(backup, kPages);
+      const int all = sqlite3_backup_pagecount(backup);
+      if (progress && all > 0) {
+        progress(1 - static_cast<double>(sqlite3_backup_remaining(backup)) / all);
+      }
+    }
+    sqlite3_backup_finish(backup);
+    if (result != SQLITE_DONE) {
+      throw Error(ErrorCode::kStorage, "{}: can't be copied to {}: {}", database, draft.path(),
+                  sqlite3_errstr(result));
+    }
+    // One file, whoever opens it.
+    to.execAndGet("PRAGMA journal_mode = DELETE");
+  });
+  require_whole(draft.path(), "the copy is not whole, and was not kept");
+  put_in_place(draft.path(), copy);
+}
+
+std::string restore(const std::string& copy, const std::string& database, core::Time now) {
+  const WriteLock lock(database);
+  require_whole(copy, "is not whole; nothing has changed");
+  const Draft draft(database + ".partial");
+  std::error_code error;
+  fs::copy_file(copy, draft.path(), error);
+  if (error) fail(draft.path(), "can't be written", error.value());
+  require_whole(draft.path(), "was not copied whole; nothing has changed");
+  std::int64_t newest = 0;
+  guarded("restore", draft.path(), [&] {
+    SQLite::Database db = open_reader(draft.path());
+    newest = db.execAndGet("SELECT ifnull(max(id), 0) FROM poll").getInt64();
+  });
+  std::string aside;
+  if (fs::exists(database)) {
+    std::string moment = core::format_time(now);
+    std::erase(moment, ':');
+    aside = fmt::format("{}.before-{}", database, moment);
+    for (const char* end : {"-wal", "-shm", ""}) {
+      if (!fs::exists(database + end)) continue;
+      fs::rename(database + end, aside + end, error);
+      if (error) fail(database + end, "can't be moved aside", error.value());
+    }
+  }
+  put_in_place(draft.path(), database);
+  lock.set_high_water(newest);
+  return aside;
+}
+
+}  // namespace usaged::store
