@@ -4,7 +4,7 @@ import { ask, address, learnNames } from './api.js';
 import { filters, go, link, one } from './address.js';
 import { fill, h, quiet, select, sparkline, table } from './dom.js';
 import { amount, percent, seconds, signed, time, whole } from './format.js';
-import { breadcrumbs, firstRun } from './filters.js';
+import { breadcrumbs, firstRun, paged } from './filters.js';
 
 const kPageRows = 50;
 const kAll = 100000;
@@ -161,9 +161,7 @@ export class Accounts {
     const by = one(state, 'sort', 'cost');
     const down = one(state, 'order', by === 'account' ? 'up' : 'down') === 'down';
     const found = sort(search(this.rows, one(state, 'q', '')), by, down);
-    const pages = Math.max(1, Math.ceil(found.length / kPageRows));
-    const page = Math.min(Math.max(1, Number(one(state, 'page', '1')) || 1), pages);
-    const rows = found.slice((page - 1) * kPageRows, page * kPageRows);
+    const { rows, links } = paged(state, found, kPageRows);
     this.count.textContent =
       found.length === this.rows.length
         ? `${whole(found.length)} accounts`
@@ -172,23 +170,7 @@ export class Accounts {
     draw();
     fill(
       this.pages,
-      pages > 1
-        ? h(
-            'nav',
-            { 'aria-label': 'Pages' },
-            page > 1
-              ? h(
-                  'a',
-                  { href: link(state, { page: page - 1 }), 'data-key': 'before', rel: 'prev' },
-                  '← Before',
-                )
-              : null,
-            ` Page ${page} of ${pages} `,
-            page < pages
-              ? h('a', { href: link(state, { page: page + 1 }), 'data-key': 'next', rel: 'next' }, 'Next →')
-              : null,
-          )
-        : null,
+      links,
       h(
         'a',
         {

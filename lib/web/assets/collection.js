@@ -3,6 +3,7 @@
 import { ask, address, send } from './api.js';
 import { go, link, one } from './address.js';
 import { fill, h, note, quiet, select, table } from './dom.js';
+import { paged } from './filters.js';
 import { duration, outcomeWords, seconds, time, whole } from './format.js';
 
 const kDays = [
@@ -98,9 +99,7 @@ export class Collection {
         (a, b) =>
           kRank[a.state] - kRank[b.state] || (`${a.target} ${a.region}` < `${b.target} ${b.region}` ? -1 : 1),
       );
-    const pages = Math.max(1, Math.ceil(targets.length / kPage));
-    const page = Math.min(Math.max(1, Number(one(state, 'page', '1')) || 1), pages);
-    const rows = targets.slice((page - 1) * kPage, page * kPage);
+    const { rows, links } = paged(state, targets, kPage);
     const kinds = { ok: 'good', retrying: 'warn', failing: 'bad' };
     const columns = [
       {
@@ -159,23 +158,7 @@ export class Collection {
         ? table('Targets and regions', columns, rows)
         : quiet(wanted ? `None is ${wanted}.` : 'No target is configured.'),
     );
-    fill(
-      this.pages,
-      pages > 1
-        ? h(
-            'nav',
-            { 'aria-label': 'Pages' },
-            page > 1
-              ? h('a', { href: link(state, { page: page - 1 }), 'data-key': 'before' }, '← Before')
-              : null,
-            ` Page ${page} of ${pages} `,
-            page < pages
-              ? h('a', { href: link(state, { page: page + 1 }), 'data-key': 'next' }, 'Next →')
-              : null,
-          )
-        : null,
-      h('a', { class: 'csv', href: address('targets', { format: 'csv' }) }, 'CSV'),
-    );
+    fill(this.pages, links, h('a', { class: 'csv', href: address('targets', { format: 'csv' }) }, 'CSV'));
     await Promise.all([
       this.showCalendar(state, rows, days),
       this.showPolls(target, region),

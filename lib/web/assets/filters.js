@@ -192,3 +192,22 @@ export async function firstRun(status) {
 // Where an alert's or mover's labels lead.
 export const moversOf = (labels, more = {}) =>
   format(change({ params: {} }, { ...drill({ params: {} }, labels), ...more }, { view: 'movers' }));
+
+// The page of some rows that a state asks for: {rows, links}, where `links` lead to the pages beside it.
+export function paged(state, all, size) {
+  const pages = Math.max(1, Math.ceil(all.length / size));
+  const page = Math.min(Math.max(1, Number(one(state, 'page', '1')) || 1), pages);
+  const step = (to, key, rel, text) =>
+    to < 1 || to > pages ? null : h('a', { href: link(state, { page: to }), 'data-key': key, rel }, text);
+  const links =
+    pages > 1
+      ? h(
+          'nav',
+          { 'aria-label': 'Pages' },
+          step(page - 1, 'before', 'prev', '← Before'),
+          ` Page ${page} of ${pages} `,
+          step(page + 1, 'next', 'next', 'Next →'),
+        )
+      : null;
+  return { rows: all.slice((page - 1) * size, page * size), links };
+}
