@@ -289,11 +289,12 @@ test('keys change the view and the theme, which stays', async () => {
   await page.keyboard.press('?');
   assert.ok(await page.locator('#keys').isVisible());
   await page.keyboard.press('Escape');
+  await page.locator('#keys').waitFor({ state: 'hidden' });
   const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
   assert.equal(await theme(), 'light');
   await page.keyboard.press('t');
   await page.keyboard.press('t');
-  assert.equal(await theme(), 'dark');
+  await eventually(async () => (await theme()) === 'dark');
   await page.reload();
   assert.equal(await theme(), 'dark');
   await tab.close();
