@@ -1,4 +1,4 @@
-// The dashboard over 10,000 accounts. By default of some weeks; DAYS=365 makes it a year, which takes
+// The dashboard over 10,000 accounts. By default of some days; DAYS=365 makes it a year, which takes
 // many minutes to write, and HISTORY names a database that is there already.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -14,7 +14,7 @@ before(
     folder = temporaryFolder();
     const database = process.env.HISTORY || folder.path('u.db');
     if (!process.env.HISTORY) {
-      await start([database, String(kAccounts), 'us-east-1', process.env.DAYS || '35', '0'], /stored .*\n/, {
+      await start([database, String(kAccounts), 'us-east-1', process.env.DAYS || '10', '0'], /stored .*\n/, {
         program: process.env.MAKE_HISTORY,
         seconds: 3600,
       });
