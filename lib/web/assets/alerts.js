@@ -1,12 +1,12 @@
 // Alerts: those that fire first, one with its reason and the chart around it, and what quiets them.
 
 import { ask, address, accountName, describe, labelText, readNames, send } from './api.js';
-import { filterOf, go, link, one } from './address.js';
+import { filterOf, go, isFilter, link, one } from './address.js';
 import { Chart } from './chart.js';
 import { showDaily } from './daily.js';
 import { fill, h, note, quiet, select, table } from './dom.js';
 import { amount, duration, isoDay, kDay, percent, seconds, signed, time, whole } from './format.js';
-import { moversOf } from './filters.js';
+import { gapSpans, moversOf } from './filters.js';
 
 const kStates = [
   ['', 'every state'],
@@ -489,11 +489,8 @@ export class Alerts {
     const given = {};
     for (const [label, value] of Object.entries(alert.labels)) {
       const name = filterOf(label);
-      if (['account', 'region', 'type', 'provider', 'target'].includes(name) || name.startsWith('tag.'))
-        given[name] = value;
+      if (isFilter(name) && (value || name.startsWith('tag.'))) given[name] = value;
     }
-    for (const [name, value] of Object.entries(given))
-      if (!value && !name.startsWith('tag.')) delete given[name];
     const question = { ...given, start: Math.floor(from - kAround), end: Math.ceil(end) };
     const reply = await ask('usage/history', question);
     const row = reply.data.find((line) => line.currency === alert.currency) || reply.data[0];
@@ -511,7 +508,7 @@ export class Alerts {
         { at: from, kind: 'spike' },
         ...(alert.ends_at ? [{ at: seconds(alert.ends_at), kind: 'echo' }] : []),
       ],
-      shades: reply.completeness.gaps.map((gap) => ({ from: seconds(gap.from), to: seconds(gap.to) })),
+      shades: gapSpans(reply.completeness),
       csv: address('usage/history', { ...question, format: 'csv' }),
       summary: `From ${isoDay(question.start)} to ${isoDay(question.end)}.`,
       twin: {

@@ -58,6 +58,17 @@ function hatch(context, color) {
   return context.createPattern(tile, 'repeat');
 }
 
+// The newest first.
+function timeTwin({ xs, layers }) {
+  return {
+    columns: [
+      { title: 'Time', cell: (i) => time(xs[i]) },
+      ...layers.map(({ label, values }) => ({ title: label, number: true, cell: (i) => amount(values[i]) })),
+    ],
+    rows: xs.map((_, i) => i).reverse(),
+  };
+}
+
 // What show() takes:
 //   kind       'stack' (areas over time), 'line' (over time, not from 0 on) or 'bars'
 //   xs         Unix seconds, or with `names` 0, 1, 2 ...
@@ -69,7 +80,7 @@ function hatch(context, color) {
 //   bands      [{x, low, high}]: where a bar may end; high null: nothing bounds it
 //   line       {value, label}: across the chart
 //   marks      [{at, kind}]: 'spike' or 'echo', numbered from 1
-//   twin       {columns, rows}: the table
+//   twin       {columns, rows}: the table; without it, a row a time with a column a layer
 //   csv        address of the rows
 //   summary    the chart in a sentence
 //   empty      what to say if there is nothing to draw
@@ -389,7 +400,7 @@ export class Chart {
 
   showTwin() {
     if (!this.twin.open || !this.spec) return;
-    const { columns, rows } = this.spec.twin;
+    const { columns, rows } = this.spec.twin || timeTwin(this.spec);
     fill(
       this.twin.lastElementChild,
       table(`${this.title}, as a table`, columns, rows.slice(0, kMostTwinRows)),

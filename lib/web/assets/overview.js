@@ -26,13 +26,13 @@ const kMonthsShown = 6;
 const kWindow = 30 * kDay;
 const kMostSpikes = 500;
 
+// The newest of a row's points that is known.
+const newest = (row) => row.points.findLast((point) => point[1] !== null)?.[1] ?? 0;
+
 // Amounts of several currencies are never added up: a chart shows one of them.
 function currencies(rows) {
   const most = new Map();
-  for (const row of rows) {
-    const last = row.points.findLast((point) => point[1] !== null)?.[1] ?? 0;
-    most.set(row.currency, (most.get(row.currency) ?? 0) + last);
-  }
+  for (const row of rows) most.set(row.currency, (most.get(row.currency) ?? 0) + newest(row));
   return [...most.keys()].sort((a, b) => most.get(b) - most.get(a));
 }
 
@@ -87,19 +87,17 @@ export class Overview {
     this.main.hidden = first !== null;
     fill(this.first, first);
     if (first) return;
-    const budgets = ask('rules').then((rules) =>
-      rules.data.filter((rule) => rule.kind === 'budget' && rule.metric === 'cost'),
-    );
     // The first chart and the numbers come before the rest.
-    await Promise.all([this.showCost(state, status), this.showTiles(state, status)]);
+    const [, today] = await Promise.all([this.showCost(state, status), this.showTiles(state, status)]);
+    this.showEchoes(state, status, today);
     const wait = await Promise.allSettled([
       showDaily(this.daily, { ...filters(state), ...span(state) }, { currency: this.shown }),
-      this.showMonths(state, await budgets),
-      this.showEchoes(state, status),
+      this.showMonths(state),
     ]);
     for (const { reason } of wait) if (reason) throw reason;
   }
 
+  // Returns the echo of the last day.
   async showTiles(state, status) {
     const given = filters(state);
     const ago = [
@@ -172,6 +170,7 @@ export class Overview {
       ),
     );
     fill(this.tiles, tiles);
+    return changes[0];
   }
 
   async showCost(state, status) {
@@ -191,9 +190,9 @@ export class Overview {
       ...history.data.map((row) => row.labels.account_id || ''),
       ...alerts.data.map((alert) => alert.labels.account_id || ''),
     ]);
-    const chosen = one(state, 'currency', currencies(history.data)[0] ?? '') || null;
-    this.shown = chosen; // in the other charts, too
     const several = currencies(history.data);
+    const chosen = one(state, 'currency', several[0] ?? '') || null;
+    this.shown = chosen; // in the other charts, too
     fill(
       this.currency,
       several.length > 1
@@ -205,8 +204,7 @@ export class Overview {
           )
         : null,
     );
-    const last = (row) => row.points.findLast((point) => point[1] !== null)?.[1] ?? 0;
-    const rows = history.data.filter((row) => row.currency === chosen).sort((a, b) => last(b) - last(a));
+    const rows = history.data.filter((row) => row.currency === chosen).sort((a, b) => newest(b) - newest(a));
     const other = rows.findIndex((row) => labelOfRow(row.labels) === 'other');
     if (other >= 0) rows.push(...rows.splice(other, 1));
     const xs = rows[0]?.points.map((point) => point[0]) || [];
@@ -229,17 +227,6 @@ export class Overview {
       shades: gapSpans(history.completeness),
       csv: address('usage/history', { ...question, format: 'csv' }),
       summary: `${layers.length} layers by ${by}, ${amount(total, chosen)} at the end.`,
-      twin: {
-        columns: [
-          { title: 'Time', cell: (i) => time(xs[i]) },
-          ...layers.map((layer) => ({
-            title: layer.label,
-            number: true,
-            cell: (i) => amount(layer.values[i]),
-          })),
-        ],
-        rows: xs.map((_, i) => i).reverse(),
-      },
     });
     const drillable = !one(state, by);
     fill(
@@ -270,10 +257,13 @@ export class Overview {
     );
   }
 
-  async showMonths(state, budgets) {
+  async showMonths(state) {
     const given = filters(state);
-    const rule = budgets.find(
+    const rules = await ask('rules');
+    const rule = rules.data.find(
       (budget) =>
+        budget.kind === 'budget' &&
+        budget.metric === 'cost' &&
         budget.group_by.length === 0 &&
         budget.accounts.length === 0 &&
         budget.regions.length === 0 &&
@@ -357,8 +347,7 @@ export class Overview {
     );
   }
 
-  async showEchoes(state, status) {
-    const reply = await ask('usage/echo', filters(state));
+  showEchoes(state, status, reply) {
     const now = seconds(status.now);
     const rows = reply.data.flatMap((row) =>
       row.leaving

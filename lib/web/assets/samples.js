@@ -4,10 +4,7 @@ import { ask, address } from './api.js';
 import { filters, one } from './address.js';
 import { Chart, colorIndex } from './chart.js';
 import { fill } from './dom.js';
-import { amount, time } from './format.js';
 import { completenessText, gapSpans } from './filters.js';
-
-const kUnits = { hours: 'hours', scans: 'scans', units: 'units' };
 
 export class Samples {
   constructor(root) {
@@ -32,12 +29,9 @@ export class Samples {
         Object.values(row.labels)
           .map((value) => value || '(none)')
           .join(', ') || 'all';
-      const unit = metric === 'cost' ? rows[0]?.currency : kUnits[rows[0]?.unit];
-      const same = rows.filter(
-        (row) =>
-          (metric === 'cost' ? row.currency : row.unit) ===
-          (metric === 'cost' ? rows[0].currency : rows[0].unit),
-      );
+      const unitOf = (row) => (metric === 'cost' ? row?.currency : row?.unit);
+      const unit = unitOf(rows[0]);
+      const same = rows.filter((row) => unitOf(row) === unit);
       chart.show({
         kind: 'stack',
         xs,
@@ -54,17 +48,6 @@ export class Samples {
             ? address('export', { ...question, format: 'csv' })
             : address('usage/history', { ...question, metric, group_by: group, step: 'raw', format: 'csv' }),
         summary: `${xs.length} samples.`,
-        twin: {
-          columns: [
-            { title: 'Time', cell: (i) => time(xs[i]) },
-            ...same.map((row) => ({
-              title: label(row),
-              number: true,
-              cell: (i) => amount(row.points[i][1]),
-            })),
-          ],
-          rows: xs.map((_, i) => i).reverse(),
-        },
       });
       fill(chart.below, completenessText(reply.completeness));
     };
