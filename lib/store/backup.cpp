@@ -76,9 +76,9 @@ std::int64_t high_water_beside(const std::string& path) {
   return value;
 }
 
-void require_whole(const std::string& path, const char* what) {
-  const Verification found = verify(path);
-  if (found.problems.empty()) return;
+Verification require_whole(const std::string& path, const char* what) {
+  Verification found = verify(path);
+  if (found.problems.empty()) return found;
   throw Error(ErrorCode::kStorage, "{}: {}: {}", path, what, found.problems.front());
 }
 
@@ -112,13 +112,13 @@ Verification verify(const std::string& path) {
         "FROM poll");
     polls.executeStep();
     result.polls = polls.getColumn(0).getInt64();
-    const std::int64_t newest = polls.getColumn(1).getInt64();
+    result.newest_id = polls.getColumn(1).getInt64();
     if (!polls.getColumn(2).isNull()) {
       result.newest = core::from_unix(polls.getColumn(2).getInt64());
     }
-    if (newest < expected) {
+    if (result.newest_id < expected) {
       result.problems.push_back(fmt::format(
-          "its newest poll is {}, but {} was stored: its end is lost", newest, expected));
+          "its newest poll is {}, but {} was stored: its end is lost", result.newest_id, expected));
     }
     return result;
   });
@@ -168,12 +168,8 @@ std::string restore(const std::string& copy, const std::string& database, core::
   std::error_code error;
   fs::copy_file(copy, draft.path(), error);
   if (error) fail(draft.path(), "can't be written", error.value());
-  require_whole(draft.path(), "was not copied whole; nothing has changed");
-  std::int64_t newest = 0;
-  guarded("restore", draft.path(), [&] {
-    SQLite::Database db = open_reader(draft.path());
-    newest = db.execAndGet("SELECT ifnull(max(id), 0) FROM poll").getInt64();
-  });
+  const Verification found =
+      require_whole(draft.path(), "was not copied whole; nothing has changed");
   std::string aside;
   if (fs::exists(database)) {
     std::string moment = core::format_time(now);
@@ -186,7 +182,7 @@ std::string restore(const std::string& copy, const std::string& database, core::
     }
   }
   put_in_place(draft.path(), database);
-  lock.set_high_water(newest);
+  lock.set_high_water(found.newest_id);
   return aside;
 }
 

@@ -394,25 +394,28 @@ Json status_reply(Asking asking) {
   for (const char* name : {"ok", "retrying", "failing", "waiting", "removed"}) {
     scope_counts[name] = counts[name];
   }
+  std::int64_t firing = 0;
+  for (const store::AlertCount& count : asking.reader.alert_counts()) {
+    if (count.state == "firing") firing += count.count;
+  }
   std::int64_t polls = 0;
   for (const store::OutcomeCount& count : asking.reader.outcome_counts()) polls += count.count;
   const bool polled = counts["ok"] + counts["retrying"] + counts["failing"] > 0;
   const std::string state = !polled ? "empty" : counts["failing"] > 0 ? "degraded" : "ok";
   const std::string& path = asking.reader.path();
-  Json data{
-      {"state", state},
-      {"version", USAGED_VERSION},
-      {"now", core::format_time(asking.now)},
-      {"revision", asking.reader.revision()},
-      {"database",
-       {{"path", path},
-        {"schema", store::schema_version()},
-        {"bytes", file_size(path)},
-        {"wal_bytes", file_size(path + "-wal")}}},
-      {"polls", polls},
-      {"alerts_firing", static_cast<int>(asking.reader.alerts("firing", 0, kMostRows).size())},
-      {"scopes", scope_counts},
-      {"tags", asking.reader.tag_names()}};
+  Json data{{"state", state},
+            {"version", USAGED_VERSION},
+            {"now", core::format_time(asking.now)},
+            {"revision", asking.reader.revision()},
+            {"database",
+             {{"path", path},
+              {"schema", store::schema_version()},
+              {"bytes", file_size(path)},
+              {"wal_bytes", file_size(path + "-wal")}}},
+            {"polls", polls},
+            {"alerts_firing", firing},
+            {"scopes", scope_counts},
+            {"tags", asking.reader.tag_names()}};
   if (asking.counters != nullptr) {
     const Counters::Values values = asking.counters->values();
     data["configuration"] = {{"read_at", maybe(values.configured)},
