@@ -17,7 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kRequired = 6;
-constexpr std::size_t kMostText = 256;
+constexpr std::size_t kMostField = 256;
 
 // Text by column; an absent one is empty.
 using Row = std::map<std::string, std::string>;
@@ -36,9 +36,9 @@ std::optional<double> parse_number(const std::string& column, const std::string&
 std::string parse_text(const std::string& column, const std::string& text) {
   const bool plain = std::ranges::all_of(
       text, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
-  if (!plain || text.size() > kMostText) {
+  if (!plain || text.size() > kMostField) {
     throw Error(ErrorCode::kInvalid, "{}: is longer than {} bytes, or has control characters",
-                column, kMostText);
+                column, kMostField);
   }
   return text;
 }

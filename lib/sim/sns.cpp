@@ -10,7 +10,7 @@
 namespace usaged::sim {
 namespace {
 
-constexpr const char* kNamespace = "http://sns.amazonaws.com/doc/2010-03-31/";
+constexpr const char* kSnsNamespace = "http://sns.amazonaws.com/doc/2010-03-31/";
 constexpr std::size_t kKept = 1000;
 constexpr std::size_t kMostSubject = 100;
 constexpr std::size_t kMostMessage = 262144;
@@ -41,7 +41,7 @@ Reply Sns::answer(const Request& request) {
   }
   if (messages_.size() == kKept) messages_.erase(messages_.begin());
   messages_.push_back(form);
-  return query_reply("Publish", kNamespace,
+  return query_reply("Publish", kSnsNamespace,
                      fmt::format("    <MessageId>{}</MessageId>\n",
                                  core::hex(core::sha256(request.body)).substr(0, 32)));
 }

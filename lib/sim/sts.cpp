@@ -11,7 +11,7 @@
 namespace usaged::sim {
 namespace {
 
-constexpr const char* kNamespace = "https://sts.amazonaws.com/doc/2011-06-15/";
+constexpr const char* kStsNamespace = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 Refusal invalid(const std::string& member, const std::string& text, const std::string& constraint) {
   return {400, "ValidationError",
@@ -21,7 +21,7 @@ Refusal invalid(const std::string& member, const std::string& text, const std::s
 }
 
 Reply xml(const std::string& action, const std::string& result) {
-  return query_reply(action, kNamespace, result);
+  return query_reply(action, kStsNamespace, result);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ using std::chrono::sys_days;
 using std::chrono::year_month;
 
 // Of history, that a forecast is made from.
-constexpr std::int64_t kHistoryDays = 300;
+constexpr std::int64_t kForecastDays = 300;
 
 // A group's estimates by day, for the forecast; a day on which it was not there has nothing.
 class DayEstimates {
@@ -33,7 +33,7 @@ class DayEstimates {
   std::vector<double> until(std::int64_t last) const {
     std::vector<double> history;
     if (sums_.empty()) return history;
-    const std::int64_t first = std::max(sums_.begin()->first, last - kHistoryDays);
+    const std::int64_t first = std::max(sums_.begin()->first, last - kForecastDays);
     for (std::int64_t day = first; day <= last; ++day) {
       const auto found = sums_.find(day);
       if (found != sums_.end() && !found->second) {
@@ -104,7 +104,7 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
     accounts[*selection.group_of(row.id, row.target)].insert(row.account);
   }
   source.each(
-      {today - 1 - kHistoryDays, today - 1, month_number(first), month_number(running)},
+      {today - 1 - kForecastDays, today - 1, month_number(first), month_number(running)},
       [&](std::size_t group, std::int64_t day, const GroupDay& usage) {
         estimates[group].add(day, usage);
       },

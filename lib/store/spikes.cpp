@@ -17,7 +17,7 @@ using core::Time;
 
 constexpr Seconds kWindow = 30 * kDay;
 // A baseline looks no farther back.
-constexpr std::int64_t kHistoryDays = 75;
+constexpr std::int64_t kBaselineDays = 75;
 // Polls come a little late or early.
 constexpr Seconds kSlack{1800};
 constexpr Seconds kLeastSpan = 18 * kHour;
@@ -91,7 +91,7 @@ void SpikeMemory::refresh(Reader& reader, const Question& question, Time now) {
   entries_.clear();
   Days source(reader, question);
   std::vector<std::map<std::int64_t, GroupDay>> days(source.selection().groups().size());
-  source.each({today - kHistoryDays, today - 1},
+  source.each({today - kBaselineDays, today - 1},
               [&](std::size_t group, std::int64_t day, const GroupDay& usage) {
                 days[group][day].add(usage);
               });
