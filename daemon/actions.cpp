@@ -29,6 +29,7 @@ using core::Error;
 using core::ErrorCode;
 using Json = web::Json;
 
+constexpr std::string_view kUnix = "unix:";
 constexpr const char* kTokenVariable = "INSPECTOR_USAGED_TOKEN";
 
 struct Given {
@@ -57,8 +58,12 @@ std::string user_name() {
 
 std::string default_url(const Globals& globals) {
   const core::Config::Http http = core::load_config(globals.config_path).http;
+  if (!http.socket.empty()) return std::string(kUnix) + http.socket;
+  const bool tls = !http.tls_certificate.empty();
+  if (tls && !http.external_url.empty()) return http.external_url;
   const bool v6 = http.address.find(':') != std::string::npos;
-  return fmt::format("http://{}:{}", v6 ? "[" + http.address + "]" : http.address, http.port);
+  return fmt::format("{}://{}:{}", tls ? "https" : "http",
+                     v6 ? "[" + http.address + "]" : http.address, http.port);
 }
 
 // Asks the daemon. Throws what it answers, if that is a problem.
@@ -67,7 +72,12 @@ Json ask_daemon(const std::string& url, const std::string& method, const std::st
   net::CurlClient http(nullptr, "inspector-usaged");
   net::HttpRequest request;
   request.method = method;
-  request.url = url + path;
+  if (url.starts_with(kUnix)) {
+    request.unix_socket = url.substr(kUnix.size());
+    request.url = "http://localhost" + path;
+  } else {
+    request.url = url + path;
+  }
   request.body = body;
   request.direct = true;
   if (method == "POST") request.headers = {{"Content-Type", "application/json"}};
@@ -198,7 +208,7 @@ void add_common(CLI::App& command, const std::shared_ptr<Given>& given) {
   command.add_option("--database", given->database,
                      "Database file, instead of the configuration's");
   command.add_option("--url", given->url,
-                     "Where the daemon is, instead of where the configuration says");
+                     "Where the daemon is, or unix:PATH, instead of where the configuration says");
   command.add_flag("--json", given->as_json, "Print JSON");
 }
 

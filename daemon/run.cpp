@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
@@ -43,6 +44,22 @@ core::Config load_checked(const Globals& globals) {
   return config;
 }
 
+// The sockets that the service manager listens at for us, if it does.
+std::vector<int> inherited_sockets() {
+  std::vector<int> sockets;
+  const int count = sd_listen_fds(1);
+  for (int i = 0; i < count; ++i) {
+    const int fd = SD_LISTEN_FDS_START + i;
+    if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0) {
+      throw Error(ErrorCode::kConfig,
+                  "what the service manager hands over is no stream socket; see "
+                  "ListenStream= in the socket unit");
+    }
+    sockets.push_back(fd);
+  }
+  return sockets;
+}
+
 // Reads the configuration anew; what becomes of it is in the log.
 void reload(app::Daemon& daemon) {
   timespec now{};
@@ -64,7 +81,7 @@ int run_daemon(const Globals& globals) {
     const app::SystemClock clock;
     app::Stop stop;
     app::Daemon daemon(config, {clock, stop, *log, net::process_environment(),
-                                [&globals] { return load_checked(globals); }});
+                                [&globals] { return load_checked(globals); }, inherited_sockets()});
     daemon.start();
     log->info("inspector-usaged {} serves {}", USAGED_VERSION, daemon.url());
     sd_notify(0, "READY=1");

@@ -9,10 +9,15 @@
 namespace usaged::app {
 namespace {
 
-web::ServerOptions server_options(const core::Config& config) {
+web::ServerOptions server_options(const core::Config& config, const Daemon::World& world) {
   web::ServerOptions options;
   options.address = config.http.address;
   options.port = config.http.port;
+  options.socket = config.http.socket;
+  options.inherited = world.sockets;
+  options.tls = {net::path_of(config.http.tls_certificate, world.environment),
+                 net::path_of(config.http.tls_key, world.environment)};
+  options.peers = config.http.peers;
   options.allowed_hosts = config.http.allowed_hosts;
   options.max_requests = config.http.max_requests;
   options.tokens = config.http.tokens;
@@ -49,6 +54,8 @@ void refuse_what_takes_a_restart(const core::Config& before, const core::Config&
   if (before.database != after.database) refuse("database");
   if (before.http.address != after.http.address) refuse("http.address");
   if (before.http.port != after.http.port) refuse("http.port");
+  if (before.http.socket != after.http.socket) refuse("http.socket");
+  if (before.http.tls_certificate.empty() != after.http.tls_certificate.empty()) refuse("http.tls");
   if (before.log.format != after.log.format) refuse("log.format");
 }
 
@@ -78,7 +85,7 @@ Daemon::Daemon(core::Config config, World world)
     : world_(std::move(world)), store_(config.database) {
   prepare(store_, config, world_);
   server_ = std::make_unique<web::Server>(
-      server_options(config),
+      server_options(config, world_),
       web::ServerWorld{[this] { return world_.clock.now(); },
                        [this]() -> std::string {
                          if (world_.stop.requested()) return "the daemon is stopping";
@@ -165,12 +172,12 @@ void Daemon::reload() {
 void Daemon::apply(core::Config config) {
   const auto before = current();
   refuse_what_takes_a_restart(before->config, config);
-  const web::ServerOptions options = server_options(config);
+  const auto serve_by_it = server_->prepare(server_options(config, world_));
   const spdlog::level::level_enum level = level_of(config.log);
   // Whatever can go wrong does so here, while the old one is still at work.
   const auto after = std::make_shared<Generation>(std::move(config), *this, server_->url());
   configure(store_, after->config, world_.clock.now());
-  server_->reconfigure(options);
+  serve_by_it();
   // Two of these at once would tell everything twice.
   before->stop.request();
   before->alerter.join();

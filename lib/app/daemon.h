@@ -34,6 +34,8 @@ class Daemon {
     net::Environment environment;
     // Reads the configuration anew, for a reload; throws Error. Empty: there is none to read.
     std::function<core::Config()> configuration{};
+    // Sockets of the service manager to serve at, instead of those of the configuration.
+    std::vector<int> sockets{};
   };
 
   // Opens the store, notes what was cut short, and listens. Polls nothing yet.

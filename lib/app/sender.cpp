@@ -17,16 +17,7 @@ using json = nlohmann::ordered_json;
 
 std::string secret_in(const std::string& file, const net::Environment& environment) {
   if (file.empty()) return "";
-  std::string path = file;
-  if (file.starts_with(core::kCredentialPrefix)) {
-    const auto folder = environment("CREDENTIALS_DIRECTORY");
-    if (!folder) {
-      throw core::Error(core::ErrorCode::kConfig,
-                        "{}: systemd gave no credentials; add LoadCredential= to the unit", file);
-    }
-    path = *folder + "/" + file.substr(core::kCredentialPrefix.size());
-  }
-  return std::string(core::trim(core::read_file(path, 65536)));
+  return std::string(core::trim(core::read_file(net::path_of(file, environment), 65536)));
 }
 
 }  // namespace

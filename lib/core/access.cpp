@@ -1,6 +1,10 @@
 #include "core/access.h"
 
+#include <arpa/inet.h>
 #include <openssl/crypto.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 #include "core/text.h"
 
@@ -16,6 +20,19 @@ std::string_view access_name(Access access) {
       break;
   }
   return "write";
+}
+
+Access access_of(const std::vector<Peer>& peers, std::uint32_t uid) {
+  if (uid == 0 || uid == ::geteuid()) return Access::kWrite;
+  const auto found = std::ranges::find(peers, uid, &Peer::uid);
+  return found == peers.end() ? Access::kNone : found->scope;
+}
+
+bool is_loopback(const std::string& address) {
+  in_addr v4{};
+  if (::inet_pton(AF_INET, address.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24U == 127;
+  in6_addr v6{};
+  return ::inet_pton(AF_INET6, address.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 const Token* find_token(const std::vector<Token>& tokens, std::string_view authorization) {

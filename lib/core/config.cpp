@@ -1,7 +1,11 @@
 #include "core/config.h"
 
+#include <arpa/inet.h>
+#include <pwd.h>
+
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -143,6 +147,24 @@ void read_list(YamlMap& map, const std::string& key, std::vector<std::string>& o
 
 std::string resolve(const std::string& folder, const std::string& path) {
   return (std::filesystem::path(folder) / path).lexically_normal().string();
+}
+
+// The number of a user of this machine.
+std::uint32_t uid_of(const std::string& user) {
+  std::array<char, 16384> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwnam_r(user.c_str(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
+      found != nullptr) {
+    return entry.pw_uid;
+  }
+  std::uint32_t number = 0;
+  const char* end = user.data() + user.size();
+  const auto [rest, error] = std::from_chars(user.data(), end, number);
+  if (error != std::errc{} || rest != end) {
+    throw Error(ErrorCode::kInvalid, "there is no user '{}' on this machine", user);
+  }
+  return number;
 }
 
 constexpr std::array<std::pair<RuleKind, std::string_view>, 10> kRuleKinds{
@@ -343,13 +365,13 @@ class Reader {
 
   void read_http(YamlMap& map) {
     map.read("address", config_.http.address, [](const std::string& text) {
-      if (text != "127.0.0.1" && text != "::1" && text != "localhost") {
-        throw Error(ErrorCode::kInvalid,
-                    "'{}' is not a loopback address (127.0.0.1 or ::1); to serve others, put a "
-                    "proxy with TLS and a login before it",
-                    text);
+      std::array<unsigned char, sizeof(in6_addr)> parsed{};
+      if (text == "localhost") return std::string("127.0.0.1");
+      if (::inet_pton(AF_INET, text.c_str(), parsed.data()) != 1 &&
+          ::inet_pton(AF_INET6, text.c_str(), parsed.data()) != 1) {
+        throw Error(ErrorCode::kInvalid, "'{}' is not an address, like 127.0.0.1 or ::1", text);
       }
-      return text == "localhost" ? std::string("127.0.0.1") : text;
+      return text;
     });
     map.read("port", config_.http.port, 0, 65535);
     read_list(map, "allowed_hosts", config_.http.allowed_hosts, [](const std::string& text) {
@@ -369,7 +391,49 @@ class Reader {
     if (auto maps = map.maps("tokens")) {
       for (YamlMap& one : *maps) read_token(one);
     }
+    map.read("socket", config_.http.socket, [this](const std::string& text) {
+      return text.empty() ? text : resolve(folder_, text);
+    });
+    if (auto maps = map.maps("peers")) {
+      for (YamlMap& one : *maps) read_peer(one);
+    }
+    if (auto tls = map.map("tls")) {
+      tls->require("certificate", "the file with the certificate, and those above it, in PEM");
+      tls->require("key", "the file with its key, in PEM");
+      const auto path = [this](const std::string& text) { return path_or_credential(text); };
+      tls->read("certificate", config_.http.tls_certificate, path);
+      tls->read("key", config_.http.tls_key, path);
+      tls->done();
+    }
+    const bool guarded = !config_.http.tokens.empty() && !config_.http.tls_certificate.empty() &&
+                         config_.http.anonymous.value_or(Access::kNone) == Access::kNone;
+    if (!is_loopback(config_.http.address) && !guarded) {
+      map.fail("address", "others reach it: that takes `tls` and `tokens`, and no `anonymous`");
+    }
     map.done();
+  }
+
+  void read_peer(YamlMap& map) {
+    Peer peer;
+    map.require("user", "a user of this machine, by name or number");
+    map.read("user", peer.user, [&peer](const std::string& text) {
+      peer.uid = uid_of(text);
+      return text;
+    });
+    map.read("scope", peer.scope, [](const std::string& text) {
+      return parse_access(text, {Access::kRead, Access::kWrite});
+    });
+    map.done();
+    config_.http.peers.push_back(std::move(peer));
+  }
+
+  // A path relative to the configuration, or the name of a credential.
+  std::string path_or_credential(const std::string& text) {
+    if (text.starts_with(kCredentialPrefix)) {
+      parse_name(text.substr(kCredentialPrefix.size()));
+      return text;
+    }
+    return text.empty() ? text : resolve(folder_, text);
   }
 
   void read_token(YamlMap& map) {
@@ -681,13 +745,7 @@ class Reader {
       check_url(text);
       return text;
     });
-    const auto path = [this](const std::string& text) {
-      if (text.starts_with(kCredentialPrefix)) {
-        parse_name(text.substr(kCredentialPrefix.size()));
-        return text;
-      }
-      return text.empty() ? text : resolve(folder_, text);
-    };
+    const auto path = [this](const std::string& text) { return path_or_credential(text); };
     map.read("url_file", receiver.url_file, path);
     map.read("secret_file", receiver.secret_file, path);
     map.read("ca_file", receiver.ca_file, path);

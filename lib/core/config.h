@@ -176,7 +176,11 @@ struct Config {
 
   struct Http {
     std::string address = "127.0.0.1";
-    int port = 10330;  // 0: any free one
+    int port = 10330;    // 0: any free one
+    std::string socket;  // a unix socket to listen at too; empty: none
+    // Certificate and key, in PEM, as files or credentials; empty: no TLS.
+    std::string tls_certificate;
+    std::string tls_key;
     // Names beside localhost and the address itself that a request's Host may have.
     std::vector<std::string> allowed_hosts;
     std::string external_url;  // what links in alerts begin with; empty: http://address:port
@@ -185,6 +189,7 @@ struct Config {
     // What a request without a token may do; nullopt: anything as long as there are no tokens, else
     // nothing.
     std::optional<Access> anonymous;
+    std::vector<Peer> peers;  // who may do more at the unix socket, beside root and the own user
     bool operator==(const Http&) const = default;
   } http;
 

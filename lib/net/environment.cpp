@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "core/config.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -23,6 +24,16 @@ bool environment_flag(const Environment& environment, const std::string& name, b
     throw core::Error(core::ErrorCode::kConfig, "{}: '{}' is neither true nor false", name, *value);
   }
   return text == "true";
+}
+
+std::string path_of(const std::string& file, const Environment& environment) {
+  if (!file.starts_with(core::kCredentialPrefix)) return file;
+  const auto folder = environment("CREDENTIALS_DIRECTORY");
+  if (!folder) {
+    throw core::Error(core::ErrorCode::kConfig,
+                      "{}: systemd gave no credentials; add LoadCredential= to the unit", file);
+  }
+  return *folder + "/" + file.substr(core::kCredentialPrefix.size());
 }
 
 }  // namespace usaged::net

@@ -15,4 +15,8 @@ Environment process_environment();
 // Error(kConfig) for anything else.
 bool environment_flag(const Environment& environment, const std::string& name, bool otherwise);
 
+// The file that a configured path means: itself, or a credential of systemd ("credential:NAME"), in
+// $CREDENTIALS_DIRECTORY. Throws Error(kConfig) if systemd gave none.
+std::string path_of(const std::string& file, const Environment& environment);
+
 }  // namespace usaged::net

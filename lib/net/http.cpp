@@ -163,6 +163,9 @@ HttpReply CurlClient::send(const HttpRequest& request) {
   curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, check_stop);
   curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &transfer);
+  if (!request.unix_socket.empty()) {
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
+  }
   if (request.direct) curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
   const std::string& authorities = request.ca_file.empty() ? ca_bundle_ : request.ca_file;
   if (!authorities.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, authorities.c_str());

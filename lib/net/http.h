@@ -23,6 +23,7 @@ struct HttpRequest {
   std::string ca_file;       // certificate authorities in PEM, instead of the client's
   bool refuse_link = false;  // connects to no address of the link: 169.254/16 (instance metadata),
                              // fe80::/10 and AWS's fd00:ec2::/32
+  std::string unix_socket;   // is connected to, whatever the URL's host; empty: none
   bool direct = false;       // past any proxy: for addresses of this machine and its link
 };
 

@@ -9,10 +9,10 @@
 #include <Poco/Net/HTTPServerRequest.h>
 #include <Poco/Net/HTTPServerResponse.h>
 #include <Poco/Net/ServerSocket.h>
-#include <Poco/Net/SocketAddress.h>
 #include <Poco/Net/TCPServer.h>
 #include <Poco/Net/TCPServerConnectionFactory.h>
 #include <Poco/ThreadPool.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -26,6 +26,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "web/listener.h"
 #include "web/routes.h"
 
 namespace usaged::web {
@@ -53,7 +54,8 @@ constexpr int kGzipLevel = 4;
 // What the reaper knows of one connection.
 struct Connection {
   Poco::Net::StreamSocket socket;
-  Clock::time_point since;  // of the last change of `handling`
+  Clock::time_point since;    // of the last change of `handling`
+  std::optional<uid_t> peer;  // of a unix socket
   bool handling = false;
 };
 
@@ -70,8 +72,8 @@ class Connections {
 
   std::list<Connection>::iterator add(const Poco::Net::StreamSocket& socket) {
     const std::lock_guard lock(mutex_);
-    connections_.push_back({socket, Clock::now(), false});
-    if (stopping_) shut_down(connections_.back());
+    connections_.push_back({socket, Clock::now(), peer_of(socket)});
+    if (stopping_) shut_down(socket);
     return std::prev(connections_.end());
   }
   void remove(std::list<Connection>::iterator connection) {
@@ -86,18 +88,11 @@ class Connections {
   void close_all() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    for (Connection& connection : connections_) shut_down(connection);
+    for (const Connection& connection : connections_) shut_down(connection.socket);
     wake_.notify_all();
   }
 
  private:
-  static void shut_down(Connection& connection) {
-    try {
-      connection.socket.shutdown();
-    } catch (const Poco::Exception&) {  // NOLINT(bugprone-empty-catch): it is closed already
-    }
-  }
-
   void reap() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
@@ -106,13 +101,13 @@ class Connections {
       std::vector<Connection*> idle;
       for (Connection& connection : connections_) {
         const auto limit = connection.handling ? kHandlerDeadline : kHeaderDeadline;
-        if (now - connection.since > limit) shut_down(connection);
+        if (now - connection.since > limit) shut_down(connection.socket);
         if (!connection.handling) idle.push_back(&connection);
       }
       if (connections_.size() <= kCrowded) continue;
       std::ranges::sort(idle, {}, &Connection::since);
       const std::size_t most = connections_.size() - kCrowded;
-      for (std::size_t i = 0; i < std::min(most, idle.size()); ++i) shut_down(*idle[i]);
+      for (std::size_t i = 0; i < std::min(most, idle.size()); ++i) shut_down(idle[i]->socket);
     }
   }
 
@@ -151,11 +146,14 @@ bool is_from_elsewhere(const Poco::Net::HTTPServerRequest& request) {
   return origin != "http://" + host && origin != "https://" + host;
 }
 
-// Why whoever asks is not let in to a route; nullopt: they are.
+// Why whoever asks is not let in to a route; nullopt: they are. `peer` is the user at the other end
+// of a unix socket.
 std::optional<Response> refusal_of_access(const Poco::Net::HTTPServerRequest& request,
-                                          const Route& route, const ServerOptions& options) {
+                                          const Route& route, const ServerOptions& options,
+                                          std::optional<uid_t> peer) {
   const core::Access needed = needed_access(route);
   if (options.anonymous >= needed) return std::nullopt;
+  if (peer && core::access_of(options.peers, *peer) >= needed) return std::nullopt;
   const std::string header = request.get("Authorization", "");
   const core::Token* token = core::find_token(options.tokens, header);
   if (token == nullptr) {
@@ -173,7 +171,7 @@ bool is_json(const std::string& content_type) {
 
 // What is wrong with a request that writes; nullopt: nothing.
 std::optional<Response> refusal_of_write(const Poco::Net::HTTPServerRequest& request,
-                                         const ServerOptions& options) {
+                                         const ServerOptions& options, std::optional<uid_t> peer) {
   const std::string& uri = request.getURI();
   Found found;
   try {
@@ -188,7 +186,7 @@ std::optional<Response> refusal_of_write(const Poco::Net::HTTPServerRequest& req
     return response;
   }
   if (is_from_elsewhere(request)) return problem(403, "a page of another origin may not write");
-  if (auto refused = refusal_of_access(request, *found.route, options)) return refused;
+  if (auto refused = refusal_of_access(request, *found.route, options, peer)) return refused;
   if (request.getMethod() != "POST") return std::nullopt;
   const std::string length = request.get("Content-Length", "");
   if (length.empty()) return problem(411, "a POST must say its Content-Length");
@@ -204,7 +202,7 @@ std::optional<Response> refusal_of_write(const Poco::Net::HTTPServerRequest& req
 
 // Why a request must not be handled; nullopt: it may. By status and reason.
 std::optional<Response> refusal(const Poco::Net::HTTPServerRequest& request,
-                                const ServerOptions& options) {
+                                const ServerOptions& options, std::optional<uid_t> peer) {
   const std::string& method = request.getMethod();
   const bool has_body = method == "POST";
   int hosts = 0;
@@ -237,7 +235,7 @@ std::optional<Response> refusal(const Poco::Net::HTTPServerRequest& request,
                    "http.allowed_hosts if it should be");
   }
   if (method == "GET" || method == "HEAD") return std::nullopt;
-  return refusal_of_write(request, options);
+  return refusal_of_write(request, options, peer);
 }
 
 // True if an Accept-Encoding header allows gzip (RFC 9110, 12.5.3).
@@ -385,7 +383,12 @@ void linger(Poco::Net::StreamSocket socket) {
   }
 }
 
+std::string bracketed(const std::string& address) {
+  return address.find(':') == std::string::npos ? address : "[" + address + "]";
+}
+
 ServerOptions with_own_hosts(ServerOptions options) {
+  options.allowed_hosts.push_back(bracketed(options.address));
   for (const char* host : {"localhost", "127.0.0.1", "[::1]"}) {
     options.allowed_hosts.emplace_back(host);
   }
@@ -438,9 +441,12 @@ class Server::State {
   std::atomic<int> streaming{0};
   Poco::ThreadPool threads;
   Connections connections;
-  std::unique_ptr<Poco::Net::TCPServer> server;
+  std::shared_ptr<Tls> tls = std::make_shared<Tls>();
+  std::vector<ListenAddress> addresses;
+  std::vector<std::unique_ptr<Poco::Net::TCPServer>> servers;  // one a socket
 
-  Response answer_request(const Poco::Net::HTTPServerRequest& request, std::string body) {
+  Response answer_request(const Poco::Net::HTTPServerRequest& request, std::string body,
+                          std::optional<uid_t> peer) {
     try {
       const std::string& uri = request.getURI();
       const std::size_t mark = uri.find('?');
@@ -453,7 +459,9 @@ class Server::State {
         return response;
       }
       const Route* route = found.route;
-      if (auto refused = refusal_of_access(request, *route, *options())) return *refused;
+      if (auto refused = refusal_of_access(request, *route, *options(), peer)) {
+        return *refused;
+      }
       Query query(mark == std::string::npos ? "" : uri.substr(mark + 1));
       const RouteContext context{readers,
                                  counters,
@@ -510,7 +518,7 @@ class Handler : public Poco::Net::HTTPRequestHandler {
       linger(place_->socket);
       return;
     }
-    const Response answer = state_.answer_request(request, std::move(body));
+    const Response answer = state_.answer_request(request, std::move(body), place_->peer);
     if (!answer.stream) return send(request, response, answer);
     const Count streams(state_.streaming);
     if (streams.now() > kMostStreams) {
@@ -537,7 +545,7 @@ class Handler : public Poco::Net::HTTPRequestHandler {
     } catch (...) {
       if (!body.started()) return send(request, response, problem_of_exception());
       // Whoever reads must see that the end is missing.
-      place_->socket.shutdown();
+      shut_down(place_->socket);
       throw;
     }
   }
@@ -555,7 +563,7 @@ class HandlerFactory : public Poco::Net::HTTPRequestHandlerFactory {
   HandlerFactory(State& state, Place place) : state_(state), place_(place) {}
   Poco::Net::HTTPRequestHandler* createRequestHandler(
       const Poco::Net::HTTPServerRequest& request) override {
-    auto refused = refusal(request, *state_.options());
+    auto refused = refusal(request, *state_.options(), place_->peer);
     // Any status but 200 keeps Poco from sending "100 Continue".
     if (refused) {
       request.response().setStatus(static_cast<HTTPResponse::HTTPStatus>(refused->status));
@@ -608,9 +616,35 @@ class ConnectionFactory : public Poco::Net::TCPServerConnectionFactory {
 
 }  // namespace
 
+namespace {
+
+std::vector<Poco::Net::ServerSocket> sockets_of(const ServerOptions& options,
+                                                const std::shared_ptr<const Tls>& tls) {
+  std::vector<Poco::Net::ServerSocket> sockets;
+  for (const int fd : options.inherited) {
+    sockets.push_back(listen_inherited(fd, tls));
+    const ListenAddress where = address_of(sockets.back());
+    const bool safe = !options.tls.certificate.empty() && !options.tokens.empty() &&
+                      options.anonymous == core::Access::kNone;
+    if (!where.address.empty() && !core::is_loopback(where.address) && !safe) {
+      throw Error(ErrorCode::kConfig,
+                  "others reach the socket at {}:{}: that takes http.tls and http.tokens, and no "
+                  "http.anonymous",
+                  where.address, where.port);
+    }
+  }
+  if (!sockets.empty()) return sockets;
+  sockets.push_back(listen_at(options.address, options.port, tls));
+  if (!options.socket.empty()) sockets.push_back(listen_at_path(options.socket));
+  return sockets;
+}
+
+}  // namespace
+
 Server::Server(ServerOptions options, ServerWorld world, const Counters& counters)
     : state_(std::make_unique<State>(std::move(options), std::move(world), counters)) {
   const ServerOptions wanted = *state_->options();
+  state_->tls->set(load_tls(wanted.tls));
   Poco::Net::HTTPServerParams::Ptr params = new Poco::Net::HTTPServerParams;
   params->setMaxThreads(kThreads);
   params->setMaxQueued(kQueued);
@@ -618,41 +652,43 @@ Server::Server(ServerOptions options, ServerWorld world, const Counters& counter
   params->setTimeout(Poco::Timespan(kHeaderDeadline.count(), 0));
   params->setKeepAliveTimeout(Poco::Timespan(kHeaderDeadline.count(), 0));
   params->setMaxKeepAliveRequests(0);
-  try {
-    const Poco::Net::ServerSocket socket(
-        Poco::Net::SocketAddress(wanted.address, static_cast<Poco::UInt16>(wanted.port)), 128);
-    state_->server = std::make_unique<Poco::Net::TCPServer>(
-        new ConnectionFactory<State>(*state_, params), state_->threads, socket, params);
-    state_->server->start();
-  } catch (const Poco::Exception& e) {
-    throw Error(ErrorCode::kUnavailable,
-                "can't listen on {}:{}: {}; is another instance running, or another program there? "
-                "(http.port)",
-                wanted.address, wanted.port, e.displayText());
+  for (const Poco::Net::ServerSocket& socket : sockets_of(wanted, state_->tls)) {
+    state_->addresses.push_back(address_of(socket));
+    state_->servers.push_back(std::make_unique<Poco::Net::TCPServer>(
+        new ConnectionFactory<State>(*state_, params), state_->threads, socket, params));
   }
+  for (const auto& server : state_->servers) server->start();
 }
 
 Server::~Server() {
-  state_->server->stop();
+  for (const auto& server : state_->servers) server->stop();
   state_->connections.close_all();
   state_->threads.joinAll();
+  const ServerOptions options = *state_->options();
+  if (options.inherited.empty() && !options.socket.empty()) ::unlink(options.socket.c_str());
 }
 
-void Server::reconfigure(const ServerOptions& options) {
+std::function<void()> Server::prepare(const ServerOptions& options) {
   ServerOptions wanted = options;
   const auto before = state_->options();
   wanted.address = before->address;
   wanted.port = before->port;
+  wanted.socket = before->socket;
+  wanted.inherited = before->inherited;
   wanted.database = before->database;
-  state_->set_options(std::move(wanted));
+  return [this, wanted, context = load_tls(wanted.tls)] {
+    state_->tls->set(context);
+    state_->set_options(wanted);
+  };
 }
 
-int Server::port() const { return state_->server->port(); }
+int Server::port() const { return state_->addresses.front().port; }
 
 std::string Server::url() const {
-  const std::string address = state_->options()->address;
-  const bool v6 = address.find(':') != std::string::npos;
-  return fmt::format("http://{}:{}", v6 ? "[" + address + "]" : address, port());
+  const ListenAddress& first = state_->addresses.front();
+  if (first.address.empty()) return "unix:" + first.path;
+  const bool tls = !state_->options()->tls.certificate.empty();
+  return fmt::format("{}://{}:{}", tls ? "https" : "http", bracketed(first.address), first.port);
 }
 
 }  // namespace usaged::web

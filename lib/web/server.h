@@ -10,18 +10,24 @@
 #include "core/time.h"
 #include "store/reader.h"
 #include "web/actions.h"
+#include "web/listener.h"
 #include "web/metrics.h"
 
 namespace usaged::web {
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
-  int port = 0;  // 0: any free one
+  int port = 0;        // 0: any free one
+  std::string socket;  // a path to listen at too; empty: none
+  // Sockets that listen already, instead of all of those; the server closes them.
+  std::vector<int> inherited;
+  TlsFiles tls;
   // Hosts that requests may name beside localhost and the loopback addresses; in lower case.
   std::vector<std::string> allowed_hosts;
   int max_requests = 16;  // at work at a time; more are told 503
   std::vector<core::Token> tokens;
   core::Access anonymous = core::Access::kWrite;  // what a request without a token may do
+  std::vector<core::Peer> peers;                  // who may do more at a unix socket
   std::string database;
 };
 
@@ -42,16 +48,21 @@ struct ServerWorld {
 // than 15 seconds ends its connection.
 class Server {
  public:
-  // Throws Error(kUnavailable) if the address is taken.
+  // Throws Error(kUnavailable) if the address is taken, Error(kConfig) for a certificate that is
+  // none, or an inherited socket that others reach without TLS and tokens.
   Server(ServerOptions options, ServerWorld world, const Counters& counters);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Goes by these from the next request on; address, port and database stay what they are.
-  void reconfigure(const ServerOptions& options);
+  // Reads what the options name, and throws Error(kConfig) if that can't be; the result, when
+  // called, goes by them from the next request on. Where it listens, and the database, stay what
+  // they are.
+  std::function<void()> prepare(const ServerOptions& options);
 
+  // Of the first socket; 0 for a unix socket.
   int port() const;
+  // Of the first socket: http://address:port, https://... or unix:PATH.
   std::string url() const;
 
  private:

@@ -102,7 +102,19 @@ const std::vector<Bad> kBad{
     Bad{"log: []", "a.yaml:1:6: log: "},
     Bad{"http: {port: 65536}", "a.yaml:1:14: http.port: "},
     Bad{"http: {port: 1e3}", "http.port: "},
-    Bad{"http: {address: 0.0.0.0}", "not a loopback address"},
+    Bad{"http: {address: 0.0.0.0}", "http.address: others reach it: that takes `tls` and `tokens`"},
+    Bad{"http: {address: '::'}", "others reach it"},
+    Bad{"http: {address: example.com}", "'example.com' is not an address"},
+    Bad{"http: {address: 0.0.0.0, tls: {certificate: a, key: b}}", "others reach it"},
+    Bad{"http: {address: 0.0.0.0, tokens: [{name: a, sha256: "
+        "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}]}",
+        "others reach it"},
+    Bad{"http: {address: 0.0.0.0, anonymous: read, tls: {certificate: a, key: b}, tokens: [{name: "
+        "a, "
+        "sha256: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}]}",
+        "others reach it"},
+    Bad{"http: {tls: {certificate: a}}", "http.tls.key: is missing"},
+    Bad{"http: {peers: [{user: no-such-user}]}", "there is no user 'no-such-user'"},
     Bad{"http: {anonymous: all}",
         "http.anonymous: 'all' is not allowed; allowed: none, read, write"},
     Bad{"http: {tokens: [{name: a}]}", "http.tokens[0]"},

@@ -49,6 +49,25 @@ TEST(SampleConfig, NamesEveryKey) {
   EXPECT_GT(keys, 40);
 }
 
+// Those of `http`, indented by two.
+TEST(SampleConfig, ItsExamplesOfHttpAreGood) {
+  std::istringstream text(read_file(kPath));
+  std::string examples = "http:\n";
+  bool inside = false;
+  for (std::string line; std::getline(text, line);) {
+    if (std::regex_match(line, std::regex("  # (tokens|peers|tls|anonymous):.*"))) inside = true;
+    const bool part = std::regex_match(line, std::regex("  # ([a-z_]+:|  ).*"));
+    if (inside && part) examples += "  " + line.substr(4) + "\n";
+    if (!part) inside = false;
+  }
+  const Config config = parse_config("examples", examples, "/etc");
+  ASSERT_EQ(config.http.tokens.size(), 1U) << examples;
+  EXPECT_EQ(config.http.anonymous, Access::kRead);
+  ASSERT_EQ(config.http.peers.size(), 1U);
+  EXPECT_EQ(config.http.peers[0].scope, Access::kRead);
+  EXPECT_EQ(config.http.tls_key, "credential:tls.key");
+}
+
 TEST(SampleConfig, ItsExamplesAreGood) {
   // The examples begin with "# key:" and go on with an odd number of spaces.
   std::istringstream text(read_file(kPath));
