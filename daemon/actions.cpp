@@ -32,7 +32,7 @@ using Json = web::Json;
 constexpr std::string_view kUnix = "unix:";
 constexpr const char* kTokenVariable = "INSPECTOR_USAGED_TOKEN";
 
-struct Given {
+struct ActionFlags {
   std::string database;
   std::string url;
   std::vector<std::string> matchers;
@@ -106,7 +106,7 @@ Json ask_daemon(const std::string& url, const std::string& method, const std::st
 }
 
 // Does it with the database if nobody else writes that, else lets the daemon do it.
-Json act(const Globals& globals, const Given& given, const std::string& method,
+Json act(const Globals& globals, const ActionFlags& given, const std::string& method,
          const std::string& path, const std::string& body,
          const std::function<Json(const web::Actors&, core::Time)>& action) {
   if (given.url.empty()) {
@@ -124,7 +124,7 @@ Json act(const Globals& globals, const Given& given, const std::string& method,
   return ask_daemon(given.url.empty() ? default_url(globals) : given.url, method, path, body);
 }
 
-void print(const Given& given, const Json& answer) {
+void print(const ActionFlags& given, const Json& answer) {
   if (given.as_json) {
     fmt::print("{}\n", web::to_text(answer, 2));
     return;
@@ -133,7 +133,7 @@ void print(const Given& given, const Json& answer) {
   fmt::print("{}", web::to_columns(web::to_table(data.is_array() ? data : Json::array({data}))));
 }
 
-void add_silence(const Globals& globals, const Given& given) {
+void add_silence(const Globals& globals, const ActionFlags& given) {
   Json body{{"matchers", given.matchers},
             {"created_by", given.by.empty() ? user_name() : given.by},
             {"comment", given.comment}};
@@ -150,7 +150,7 @@ void add_silence(const Globals& globals, const Given& given) {
                    }));
 }
 
-void end_silences(const Globals& globals, const Given& given) {
+void end_silences(const Globals& globals, const ActionFlags& given) {
   Json all{{"data", Json::array()}};
   for (const std::int64_t id : given.ids) {
     const std::string number = std::to_string(id);
@@ -162,7 +162,7 @@ void end_silences(const Globals& globals, const Given& given) {
   print(given, all);
 }
 
-void acknowledge(const Globals& globals, const Given& given) {
+void acknowledge(const Globals& globals, const ActionFlags& given) {
   const std::string number = std::to_string(given.ids.front());
   const std::string text =
       web::to_text({{"by", given.by.empty() ? user_name() : given.by}, {"comment", given.comment}});
@@ -172,7 +172,7 @@ void acknowledge(const Globals& globals, const Given& given) {
                    }));
 }
 
-void redrive(const Globals& globals, const Given& given) {
+void redrive(const Globals& globals, const ActionFlags& given) {
   Json body = Json::object();
   if (!given.ids.empty()) body["id"] = given.ids.front();
   if (!given.receiver.empty()) body["receiver"] = given.receiver;
@@ -183,7 +183,7 @@ void redrive(const Globals& globals, const Given& given) {
                    }));
 }
 
-int test_notify(const Globals& globals, const Given& given) {
+int test_notify(const Globals& globals, const ActionFlags& given) {
   const core::Config config = core::load_config(globals.config_path);
   const app::SystemClock clock;
   app::Stop stop;
@@ -204,7 +204,7 @@ int test_notify(const Globals& globals, const Given& given) {
   return result.delivered ? 0 : 1;
 }
 
-void add_common(CLI::App& command, const std::shared_ptr<Given>& given) {
+void add_common(CLI::App& command, const std::shared_ptr<ActionFlags>& given) {
   command.add_option("--database", given->database,
                      "Database file, instead of the configuration's");
   command.add_option("--url", given->url,
@@ -215,7 +215,7 @@ void add_common(CLI::App& command, const std::shared_ptr<Given>& given) {
 }  // namespace
 
 void add_actions(CLI::App& app, const Globals& globals, int& exit_code) {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<ActionFlags>();
 
   CLI::App* silence = app.add_subcommand("silence", "Keep alerts quiet for a time, or end that");
   silence->require_subcommand(1);

@@ -22,7 +22,7 @@ using core::Error;
 using core::ErrorCode;
 using web::Json;
 
-struct Given {
+struct BacktestFlags {
   std::string database;
   std::string start;
   std::string end;
@@ -31,7 +31,7 @@ struct Given {
 };
 
 // The configuration, or its defaults where there is none and a database is named.
-core::Config config_of(const Globals& globals, const Given& given) {
+core::Config config_of(const Globals& globals, const BacktestFlags& given) {
   const bool there = std::filesystem::exists(globals.config_path);
   core::Config config =
       there || given.database.empty() ? core::load_config(globals.config_path) : core::Config{};
@@ -92,7 +92,7 @@ Json summary_json(const app::Backtest& result, double months) {
   return rows;
 }
 
-void run(const Globals& globals, const Given& given) {
+void run(const Globals& globals, const BacktestFlags& given) {
   const core::Config config = config_of(globals, given);
   const core::Time now = app::SystemClock().now();
   const core::Time start = core::parse_time(given.start.empty() ? "0" : given.start, now);
@@ -121,7 +121,7 @@ void run(const Globals& globals, const Given& given) {
 }  // namespace
 
 void add_backtest(CLI::App& app, const Globals& globals, int& exit_code) {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<BacktestFlags>();
   CLI::App* command = app.add_subcommand(
       "backtest", "What the rules would have raised: replays the history as if live");
   command->add_option("--rule", given->rules, "Only this rule (repeatable)")

@@ -34,7 +34,7 @@ constexpr std::string_view kPlain = ".db";
 constexpr std::string_view kPacked = ".db.gz";
 constexpr int kGzipLevel = 6;
 
-struct Given {
+struct BackupFlags {
   std::string place;
   std::string database;
   int keep = 0;  // 0: all
@@ -120,7 +120,7 @@ int prune(const fs::path& folder, int keep) {
   return removed;
 }
 
-int back_up(const Globals& globals, const Given& given) {
+int back_up(const Globals& globals, const BackupFlags& given) {
   const std::string database = database_of(globals, given.database);
   const bool into_folder = fs::is_directory(given.place);
   if (given.keep > 0 && !into_folder) {
@@ -183,7 +183,7 @@ std::string plain_copy(const std::string& copy, const std::string& near,
   return scratch->path();
 }
 
-int verify(const Globals& globals, const Given& given) {
+int verify(const Globals& globals, const BackupFlags& given) {
   const std::string path = given.place.empty() ? database_of(globals, given.database) : given.place;
   std::unique_ptr<Scratch> scratch;
   const store::Verification found = store::verify(plain_copy(path, path, scratch));
@@ -209,7 +209,7 @@ int verify(const Globals& globals, const Given& given) {
   return found.problems.empty() ? 0 : 1;
 }
 
-int restore(const Globals& globals, const Given& given) {
+int restore(const Globals& globals, const BackupFlags& given) {
   const std::string database = database_of(globals, given.database);
   if (!fs::exists(given.place)) {
     throw Error(ErrorCode::kInvalid, "{}: there is no such copy", given.place);
@@ -233,7 +233,7 @@ int restore(const Globals& globals, const Given& given) {
 }  // namespace
 
 void add_backup(CLI::App& app, const Globals& globals, int& exit_code) {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<BackupFlags>();
   const auto common = [given](CLI::App* command) {
     command->add_option("--database", given->database,
                         "Database file, instead of the configuration's");

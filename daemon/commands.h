@@ -35,6 +35,9 @@ void add_actions(CLI::App& app, const Globals& globals, int& exit_code);
 // All that only read: status, latest, history, ..., export.
 void add_questions(CLI::App& app, const Globals& globals);
 
+// manual and completion, of all that `app` has when they run.
+void add_manual(CLI::App& app, const Globals& globals);
+
 // Blocks the signals that end the program in every thread begun from now on, and ignores SIGPIPE.
 void block_signals();
 // Waits for one of them, or for `limit`; then requests the stop. `tick` is called every second.

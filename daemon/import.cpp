@@ -19,13 +19,13 @@ using core::ErrorCode;
 
 constexpr std::int64_t kMostShown = 20;
 
-struct Given {
+struct ImportFlags {
   std::string file;
   std::string database;
   bool skip_bad = false;
 };
 
-int import_file(const Globals& globals, const Given& given) {
+int import_file(const Globals& globals, const ImportFlags& given) {
   std::ifstream file;
   if (given.file != "-") {
     file.open(given.file);
@@ -58,7 +58,7 @@ int import_file(const Globals& globals, const Given& given) {
 }  // namespace
 
 void add_import(CLI::App& app, const Globals& globals, int& exit_code) {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<ImportFlags>();
   CLI::App* import_command = app.add_subcommand(
       "import", "Add history from a CSV or NDJSON file; not while the daemon runs");
   import_command->add_option("file", given->file, "The file; - for standard input")->required();

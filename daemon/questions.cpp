@@ -87,7 +87,7 @@ using Reply = Json (*)(web::Asking);
 using MakeStream = web::Stream (*)(web::Query&, core::Time, web::RowFormat);
 
 // What one subcommand is, and was given.
-struct Given {
+struct QuestionFlags {
   Reply reply = nullptr;        // as JSON, for a table too
   MakeStream stream = nullptr;  // as rows, if there may be many
   std::map<const Flag*, std::vector<std::string>> values;
@@ -100,7 +100,7 @@ struct Given {
 // Every row there is: pages are for HTTP.
 constexpr int kNoLimit = 2000000000;
 
-web::Query make_query(const Given& given) {
+web::Query make_query(const QuestionFlags& given) {
   web::Query query;
   for (const auto& [flag, values] : given.values) {
     for (const std::string& value : values) {
@@ -185,7 +185,7 @@ void print_incomplete(std::int64_t good, std::int64_t expected, std::size_t gaps
              good, expected, gaps, unknown);
 }
 
-void print(const Json& reply, const Given& given) {
+void print(const Json& reply, const QuestionFlags& given) {
   const bool is_status = given.reply == web::status_reply;
   const Json& data = reply["data"];
   if (given.as_json) {
@@ -218,7 +218,8 @@ void write_out(std::string_view text) {
   }
 }
 
-void print_stream(const Given& given, store::Reader& reader, web::Query& query, core::Time now) {
+void print_stream(const QuestionFlags& given, store::Reader& reader, web::Query& query,
+                  core::Time now) {
   web::RowFormat format = web::RowFormat::kCsv;
   if (given.reply == nullptr) {
     const std::string name = query.choice("format", {"csv", "ndjson", "focus"});
@@ -237,7 +238,7 @@ void print_stream(const Given& given, store::Reader& reader, web::Query& query, 
   }
 }
 
-void answer(const Globals& globals, const Given& given) {
+void answer(const Globals& globals, const QuestionFlags& given) {
   if (given.as_json && given.as_csv) {
     throw Error(ErrorCode::kInvalid, "choose one of --json and --csv");
   }
@@ -254,7 +255,7 @@ void answer(const Globals& globals, const Given& given) {
 void add(CLI::App& app, const Globals& globals, const char* name, const char* help, Reply reply,
          std::initializer_list<std::span<const Flag>> flags, MakeStream stream = nullptr) {
   CLI::App* command = app.add_subcommand(name, help);
-  auto given = std::make_shared<Given>();
+  auto given = std::make_shared<QuestionFlags>();
   given->reply = reply;
   given->stream = stream;
   for (const std::span<const Flag> group : flags) {

@@ -317,6 +317,37 @@ TEST(Documents, TheFlagsInTheReadmeExist) {
   EXPECT_GT(checked, 5);
 }
 
+TEST(Documents, TheManualPageIsOneAndHasEveryCommand) {
+  const support::TempFolder folder;
+  const std::string page = run({kBinary, "manual"}).output;
+  std::ofstream(folder.path("inspector-usaged.1")) << page;
+  const Ran formatted = run({"man", "--warnings", "-l", folder.path("inspector-usaged.1")},
+                            {{"MANWIDTH", "100"}, {"LC_ALL", "C.UTF-8"}, {"PAGER", "cat"}});
+  EXPECT_EQ(formatted.code, 0);
+  EXPECT_THAT(formatted.output, ::testing::Not(HasSubstr("warning:")));
+  EXPECT_THAT(formatted.output, HasSubstr("silence expire"));
+  for (const std::string& name : subcommands()) {
+    if (name == "silence") continue;
+    EXPECT_THAT(formatted.output, HasSubstr("\n   " + name + "\n")) << name;
+  }
+}
+
+TEST(Documents, BashCompletesCommandsAndFlags) {
+  const support::TempFolder folder;
+  std::ofstream(folder.path("completion")) << run({kBinary, "completion"}).output;
+  const auto complete = [&](const std::string& words, int at) {
+    const Ran ran = run({"bash", "-c",
+                         "source " + folder.path("completion") + "; COMP_WORDS=(inspector-usaged " +
+                             words + "); COMP_CWORD=" + std::to_string(at) +
+                             "; _inspector_usaged; echo \"${COMPREPLY[@]}\""});
+    return ran.output;
+  };
+  EXPECT_EQ(complete("sil", 1), "silences silence\n");
+  EXPECT_EQ(complete("--config x silence a", 4), "add\n");
+  EXPECT_EQ(complete("silence add --du", 3), "--duration\n");
+  EXPECT_THAT(complete("status --", 2), HasSubstr("--json"));
+}
+
 TEST(Documents, HelpAndVersionExitWith0) {
   EXPECT_EQ(run({kBinary, "--help"}).code, 0);
   const Ran version = run({kBinary, "--version"});
