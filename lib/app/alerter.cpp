@@ -7,6 +7,7 @@
 #include <set>
 
 #include "app/rules.h"
+#include "app/thread.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -58,7 +59,10 @@ Alerter::~Alerter() {
 }
 
 void Alerter::start() {
-  thread_ = std::thread([this] { work(); });
+  thread_ = std::thread([this] {
+    name_thread("rules");
+    work();
+  });
 }
 
 void Alerter::join() {

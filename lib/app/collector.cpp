@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "app/parallel.h"
+#include "app/thread.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "net/organizations.h"
@@ -113,9 +114,12 @@ void Collector::start() {
       std::min(scopes_.size(), static_cast<std::size_t>(config_.collection.concurrency));
   for (std::size_t i = 0; i < count; ++i) {
     auto worker = std::make_unique<Worker>();
-    worker->seen = steady_clock::now();
+    worker->expected = steady_clock::now() + kSilence;
     Worker& self = *worker;
-    worker->thread = std::thread([this, &self] { work(self); });
+    worker->thread = std::thread([this, &self] {
+      name_thread("poll");
+      work(self);
+    });
     workers_.push_back(std::move(worker));
   }
 }
@@ -128,7 +132,7 @@ void Collector::join() {
 
 void Collector::work(Worker& worker) {
   while (!world_.stop.requested()) {
-    worker.seen = steady_clock::now();
+    worker.expected = steady_clock::now() + kSilence;
     std::optional<Job> job;
     std::chrono::milliseconds pause{};
     {
@@ -137,6 +141,8 @@ void Collector::work(Worker& worker) {
       if (!job) pause = wait_until(world_.clock, next_due_time());
     }
     if (job) {
+      // A poll, and two daily questions around it at most, each with its own time.
+      worker.expected = steady_clock::now() + 3 * config_.collection.poll_timeout + kSilence;
       run(*job);
     } else {
       world_.stop.wait_for(pause);
@@ -489,10 +495,9 @@ bool Collector::idle() const {
 }
 
 bool Collector::alive() const {
-  // A poll, and two daily questions around it at most, each with its own time.
-  const auto oldest = steady_clock::now() - 3 * config_.collection.poll_timeout - kSilence;
+  const auto now = steady_clock::now();
   return std::ranges::all_of(workers_,
-                             [&](const auto& worker) { return worker->seen.load() > oldest; });
+                             [now](const auto& worker) { return worker->expected.load() > now; });
 }
 
 }  // namespace usaged::app

@@ -79,7 +79,7 @@ class Collector {
 
   // No poll is under way.
   bool idle() const;
-  // Every thread has shown life lately: it went round its loop, or its poll is within its limits.
+  // Every thread shows life: it went round its loop lately, or its poll is within its limits.
   bool alive() const;
 
  private:
@@ -98,7 +98,7 @@ class Collector {
   };
   struct Worker {
     std::thread thread;
-    std::atomic<std::chrono::steady_clock::time_point> seen;
+    std::atomic<std::chrono::steady_clock::time_point> expected;  // shows life again by then
   };
 
   std::optional<Job> pick(bool live);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "app/notices.h"
+#include "app/thread.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "net/payload.h"
@@ -50,6 +51,7 @@ void Notifier::start() {
   for (const auto& line : lines_) {
     Line& self = *line;
     self.thread = std::thread([this, &self] {
+      name_thread("send");
       while (world_.stop.wait_for(kPause)) {
         try {
           serve(self, false);

@@ -56,7 +56,8 @@ void set_common(SQLite::Database& db) {
   set_pragma(db, "foreign_keys", 1);
 }
 
-// Throws unless the database is ours and its migrations are the ones that this program knows.
+// Throws unless the database is ours and its migrations are the ones that this program knows: as
+// kConfig what only an operator can mend, so that no service manager tries it again.
 // Returns its version; 0 for a new one.
 int check_ours(SQLite::Database& db) {
   const std::string& path = db.getFilename();
@@ -64,7 +65,7 @@ int check_ours(SQLite::Database& db) {
   const std::int64_t id = pragma(db, "application_id");
   if (tables == 0 && id == 0) return 0;
   if (id != kApplicationId) {
-    throw Error(ErrorCode::kStorage,
+    throw Error(ErrorCode::kConfig,
                 "{}: is a database of another program (application_id {:#x}); it was left as it is",
                 path, id);
   }
@@ -73,7 +74,7 @@ int check_ours(SQLite::Database& db) {
   while (applied.executeStep()) {
     version = applied.getColumn(0).getInt();
     if (version > schema_version()) {
-      throw Error(ErrorCode::kStorage,
+      throw Error(ErrorCode::kConfig,
                   "{}: was made by a newer version (its schema is {} or above, this program knows "
                   "{}); it was left as it is. Install the newer version again",
                   path, version, schema_version());
