@@ -1,7 +1,6 @@
 #include "app/backtest.h"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -97,8 +96,7 @@ void run(const Globals& globals, const BacktestFlags& given) {
   const core::Time now = app::SystemClock().now();
   const core::Time start = core::parse_time(given.start.empty() ? "0" : given.start, now);
   const core::Time end = core::parse_time(given.end.empty() ? "9999-12-31" : given.end, now);
-  spdlog::logger log("backtest", std::make_shared<spdlog::sinks::stderr_sink_st>());
-  log.set_level(spdlog::level::err);
+  app::Log log({"error", "logfmt"});
   const app::Backtest result = app::backtest(config.database, config, start, end, log);
   Json alerts = Json::array();
   for (const app::BacktestAlert& one : result.alerts) alerts.push_back(alert_json(one));

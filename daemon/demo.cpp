@@ -62,7 +62,7 @@ void demo(const DemoFlags& flags) {
   std::optional<core::Seconds> limit;
   if (!flags.end_after.empty()) limit = core::parse_duration(flags.end_after);
   block_signals();
-  const auto log = app::quiet_logger();
+  const auto log = app::Log::quiet();
   app::Stop stop;
   app::Demo demo(options, stop, *log);
 

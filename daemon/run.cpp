@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
@@ -76,14 +75,14 @@ void reload(app::Daemon& daemon) {
 int run_daemon(const Globals& globals) {
   const core::Config config = load_checked(globals);
   block_signals();
-  const auto log = app::make_logger(config.log);
+  app::Log log(config.log);
   try {
     const app::SystemClock clock;
     app::Stop stop;
-    app::Daemon daemon(config, {clock, stop, *log, net::process_environment(),
+    app::Daemon daemon(config, {clock, stop, log, net::process_environment(),
                                 [&globals] { return load_checked(globals); }, inherited_sockets()});
     daemon.start();
-    log->info("inspector-usaged {} serves {}", USAGED_VERSION, daemon.url());
+    log.info("serves", {{"url", daemon.url()}, {"version", USAGED_VERSION}});
     sd_notify(0, "READY=1");
     std::uint64_t watchdog_us = 0;
     const bool watched = sd_watchdog_enabled(0, &watchdog_us) > 0;
@@ -96,11 +95,11 @@ int run_daemon(const Globals& globals) {
     };
     wait_for_signal(stop, std::nullopt, tick, [&daemon] { reload(daemon); });
     sd_notify(0, "STOPPING=1");
-    log->info("stopping");
+    log.info("stopping");
     daemon.join();
     return 0;
   } catch (const Error& e) {
-    log->error("{}", e.what());
+    log.errors("can't go on", e.what());
     return core::exit_code(e.code());
   }
 }
@@ -127,7 +126,7 @@ int poll(const Globals& globals, const std::vector<std::string>& targets, bool a
   }
   const app::SystemClock clock;
   app::Stop stop;
-  const auto log = app::quiet_logger();
+  const auto log = app::Log::quiet();
   const auto results =
       app::poll_once(config, targets, {clock, stop, *log, net::process_environment()});
   Json data = Json::array();

@@ -1,7 +1,5 @@
 #include "app/alerter.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
@@ -42,10 +40,10 @@ bool is_news(const core::AlertStep& step, const core::Alert& open) {
   return true;
 }
 
-std::string describe(const core::Alert& alert) {
+std::string labels_of(const core::Alert& alert) {
   std::vector<std::string> parts;
   for (const auto& [name, value] : alert.labels) parts.push_back(name + "=" + value);
-  return fmt::format("{}{{{}}}", alert.rule, core::join(parts, ", "));
+  return core::join(parts, ", ");
 }
 
 }  // namespace
@@ -93,7 +91,7 @@ void Alerter::work() {
     try {
       evaluate();
     } catch (const core::Error& e) {
-      world_.log.error("alerts could not be evaluated: {}", e.what());
+      world_.log.error("alerts could not be evaluated", {{"error", e.what()}});
     }
   }
 }
@@ -123,12 +121,16 @@ void Alerter::evaluate() {
     step.alert.flaps = world_.store.earlier_firings(step.alert.fingerprint, now - core::kDay);
   }
   world_.store.apply(transitions, now);
-  world_.log.debug("{} rules evaluated in {:.3f} s", config_.rules.size(),
-                   std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+  world_.log.debug(
+      "rules evaluated",
+      {{"rules", config_.rules.size()},
+       {"seconds",
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count()}});
   for (const store::AlertTransition& step : transitions) {
     if (step.change == AlertChange::kKept || step.change == AlertChange::kCounted) continue;
-    world_.log.log(step.change == AlertChange::kFired ? spdlog::level::warn : spdlog::level::info,
-                   "alert {} {}", describe(step.alert), core::alert_change_name(step.change));
+    world_.log.write(step.change == AlertChange::kFired ? spdlog::level::warn : spdlog::level::info,
+                     fmt::format("alert {}", core::alert_change_name(step.change)),
+                     {{"rule", step.alert.rule}, {"labels", labels_of(step.alert)}});
   }
   if (world_.evaluated) world_.evaluated();
 }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "app/clock.h"
+#include "app/log.h"
 #include "app/rules.h"
 #include "core/alert.h"
 #include "core/config.h"
@@ -26,7 +25,7 @@ class Alerter {
     store::Store& store;
     const Clock& clock;
     Stop& stop;
-    spdlog::logger& log;
+    Log& log;
     std::function<bool()> quiet;  // no poll is under way, so one evaluation serves for several
     std::function<void()> evaluated{};  // called after each evaluation
   };

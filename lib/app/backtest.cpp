@@ -46,7 +46,7 @@ class Folder {
 }  // namespace
 
 Backtest backtest(const std::string& database, const core::Config& config, Time start, Time end,
-                  spdlog::logger& log) {
+                  Log& log) {
   store::Reader source(database);
   const Folder folder;
   store::Store replay(folder.path() + "/replay.db");

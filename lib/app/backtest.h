@@ -1,11 +1,10 @@
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "app/log.h"
 #include "core/alert.h"
 #include "core/config.h"
 #include "core/time.h"
@@ -31,6 +30,6 @@ struct Backtest {
 // Polls before `start` are stored without being judged. Throws Error(kStorage) and what the rules
 // do.
 Backtest backtest(const std::string& database, const core::Config& config, core::Time start,
-                  core::Time end, spdlog::logger& log);
+                  core::Time end, Log& log);
 
 }  // namespace usaged::app

@@ -1,7 +1,5 @@
 #include "app/collector.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <iterator>
 
@@ -246,11 +244,19 @@ PollResult Collector::run(const Job& job) {
   result.seconds = seconds(steady_clock::now() - began);
   world_.counters.poll_ended(result.outcome, result.seconds);
   if (result.outcome == Outcome::kOk) {
-    world_.log.info("{}/{}: {} accounts, {} series, {} requests, {:.2f} s", result.target,
-                    result.region, result.accounts, result.series, result.requests, result.seconds);
+    world_.log.info("polled", {{"target", result.target},
+                               {"region", result.region},
+                               {"accounts", result.accounts},
+                               {"series", result.series},
+                               {"requests", result.requests},
+                               {"seconds", result.seconds},
+                               {"aws_request_id", result.request_id}});
   } else {
-    world_.log.warn("{}/{}: {}: {}", result.target, result.region,
-                    core::outcome_name(result.outcome), result.error);
+    world_.log.warn("poll failed", {{"target", result.target},
+                                    {"region", result.region},
+                                    {"outcome", core::outcome_name(result.outcome)},
+                                    {"error", result.error},
+                                    {"aws_request_id", result.request_id}});
   }
   {
     const std::lock_guard lock(mutex_);
@@ -270,8 +276,10 @@ PollResult Collector::poll(const Job& job) {
   const std::string& region = job.scope->region;
   const std::int64_t id = world_.store.begin_poll(target.name, region, job.due.slot,
                                                   job.scope->interval, world_.clock.now());
-  world_.log.debug("{}/{}: poll {} begins ({})", target.name, region, id,
-                   core::due_reason_name(job.due.reason));
+  world_.log.debug("poll begins", {{"target", target.name},
+                                   {"region", region},
+                                   {"poll", id},
+                                   {"reason", core::due_reason_name(job.due.reason)}});
   PollResult result;
   store::PollReport report;
   net::CallStats stats;
@@ -281,15 +289,19 @@ PollResult Collector::poll(const Job& job) {
     Asked asked = ask(job, stats);
     const auto answered = steady_clock::now();
     for (const std::string& warning : asked.reply.warnings) {
-      world_.log.warn("{}/{}: {}", target.name, region, warning);
+      world_.log.warn("odd answer",
+                      {{"target", target.name}, {"region", region}, {"warning", warning}});
     }
     for (std::size_t i = 0; i < std::min(asked.failed.size(), kMostLogged); ++i) {
-      world_.log.warn("{}/{}: account {}: {}", target.name, region, asked.failed[i].account,
-                      asked.failed[i].error);
+      world_.log.warn("account failed", {{"target", target.name},
+                                         {"region", region},
+                                         {"account_id", asked.failed[i].account},
+                                         {"error", asked.failed[i].error}});
     }
     if (asked.failed.size() > kMostLogged) {
-      world_.log.warn("{}/{}: and {} accounts more", target.name, region,
-                      asked.failed.size() - kMostLogged);
+      world_.log.warn("more accounts failed", {{"target", target.name},
+                                               {"region", region},
+                                               {"count", asked.failed.size() - kMostLogged}});
     }
     result.series = static_cast<int>(asked.reply.totals.size());
     std::string_view account;
@@ -306,13 +318,18 @@ PollResult Collector::poll(const Job& job) {
     for (const store::BehaviourChange& change : world_.store.finish_poll(id, snapshot, report)) {
       const auto level =
           change.before == core::Behaviour::kUnknown ? spdlog::level::info : spdlog::level::warn;
-      world_.log.log(level, "{}: {} is now seen to be {} ({}); it was {}", target.name, change.type,
-                     core::behaviour_name(change.after.behaviour), change.after.reason,
-                     core::behaviour_name(change.before));
+      world_.log.write(level, "totals behave otherwise",
+                       {{"target", target.name},
+                        {"usage_type", change.type},
+                        {"now", core::behaviour_name(change.after.behaviour)},
+                        {"before", core::behaviour_name(change.before)},
+                        {"reason", change.after.reason}});
     }
-    world_.log.debug("{}/{}: poll {} asked for {:.3f} s and stored in {:.3f} s", target.name,
-                     region, id, seconds(answered - began),
-                     seconds(steady_clock::now() - answered));
+    world_.log.debug("stored", {{"target", target.name},
+                                {"region", region},
+                                {"poll", id},
+                                {"asking_seconds", seconds(answered - began)},
+                                {"storing_seconds", seconds(steady_clock::now() - answered)}});
   } catch (const net::AwsError& e) {
     result.outcome = e.outcome();
     result.error = e.what();
@@ -321,6 +338,7 @@ PollResult Collector::poll(const Job& job) {
     result.error = e.what();
   }
   result.requests = stats.requests;
+  result.request_id = stats.request_id;
   if (result.outcome != Outcome::kOk) {
     report = {world_.clock.now(), result.outcome,   stats.requests,  stats.pages,
               result.error,       stats.request_id, stats.clock_skew};
@@ -331,7 +349,8 @@ PollResult Collector::poll(const Job& job) {
       world_.store.sum_days();
       if (target.free_trials) refresh_trials(job, accounts);
     } catch (const Error& e) {  // the poll is good all the same
-      world_.log.error("{}/{}: after the poll: {}", target.name, region, e.what());
+      world_.log.error("the work after a poll broke off",
+                       {{"target", target.name}, {"region", region}, {"error", e.what()}});
     }
   }
   return result;
@@ -436,10 +455,11 @@ void Collector::refresh_organization(const core::Target& target) {
       accounts.push_back({std::move(member.id), std::move(member.name), std::move(member.status)});
     }
     world_.store.finish_organization(target.name, accounts, world_.clock.now());
-    world_.log.info("{}: AWS Organizations lists {} accounts", target.name, accounts.size());
+    world_.log.info("AWS Organizations listed",
+                    {{"target", target.name}, {"accounts", accounts.size()}});
   } catch (const net::AwsError& e) {
-    world_.log.warn("{}: AWS Organizations: {}; what it listed before stands", target.name,
-                    e.what());
+    world_.log.warn("AWS Organizations failed; what it listed before stands",
+                    {{"target", target.name}, {"error", e.what()}});
     world_.store.fail_refresh(kKind, target.name, "", e.what());
   }
 }
@@ -480,11 +500,13 @@ void Collector::refresh_trials(const Job& job, const std::vector<std::string>& a
           {std::move(failure.account), std::move(failure.code), std::move(failure.message)});
     }
     world_.store.finish_trials(target.name, region, all.trials, errors, world_.clock.now());
-    world_.log.debug("{}/{}: {} free trials, {} accounts failed", target.name, region,
-                     all.trials.size(), errors.size());
+    world_.log.debug("free trials listed", {{"target", target.name},
+                                            {"region", region},
+                                            {"trials", all.trials.size()},
+                                            {"failed_accounts", errors.size()}});
   } catch (const net::AwsError& e) {
-    world_.log.warn("{}/{}: free trials: {}; what was known before stands", target.name, region,
-                    e.what());
+    world_.log.warn("free trials failed; what was known before stands",
+                    {{"target", target.name}, {"region", region}, {"error", e.what()}});
     world_.store.fail_refresh(kKind, target.name, region, e.what());
   }
 }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -17,6 +15,7 @@
 #include "app/aws.h"
 #include "app/claims.h"
 #include "app/clock.h"
+#include "app/log.h"
 #include "core/config.h"
 #include "core/schedule.h"
 #include "net/environment.h"
@@ -37,6 +36,7 @@ struct PollResult {
   int requests = 0;
   double seconds = 0;
   std::string error;
+  std::string request_id;  // of AWS, of the last request
 };
 
 // Asks AWS for each target and region when it is due, many side by side, and stores the answers.
@@ -50,7 +50,7 @@ class Collector {
     Stop& stop;   // takes on nothing new
     Stop& abort;  // gives up what is under way
     Claims& claims;
-    spdlog::logger& log;
+    Log& log;
     net::Environment environment;
     std::function<void()> polled;  // called after each poll, by any thread
   };

@@ -1,7 +1,5 @@
 #include "app/daemon.h"
 
-#include <spdlog/spdlog.h>
-
 #include "app/log.h"
 #include "core/error.h"
 #include "store/reader.h"
@@ -41,9 +39,16 @@ void configure(store::Store& store, const core::Config& config, core::Time now) 
 void prepare(store::Store& store, const core::Config& config, const Daemon::World& world) {
   const int interrupted = store.recover(world.clock.now());
   if (interrupted > 0) {
-    world.log.warn("{} polls were cut short when the last process ended", interrupted);
+    world.log.warn("polls were cut short when the last process ended", {{"count", interrupted}});
   }
   configure(store, config, world.clock.now());
+}
+
+// What went wrong here is logged whatever the configuration says.
+bool is_logged(const core::Config::Http& http, const web::Request& request) {
+  if (request.status >= 500) return true;
+  if (http.access_log == "writes") return request.method != "GET" && request.method != "HEAD";
+  return http.access_log == "all";
 }
 
 // Throws Error(kConfig) for what can't change while the daemon runs.
@@ -95,6 +100,12 @@ Daemon::Daemon(core::Config config, World world)
                        [this] {
                          const auto generation = current();
                          return generation ? generation->config.rules : std::vector<core::Rule>{};
+                       },
+                       [this](const web::Request& request) {
+                         const auto generation = current();
+                         if (generation && is_logged(generation->config.http, request)) {
+                           world_.log.request(request);
+                         }
                        }},
       counters_);
   current_ = std::make_shared<Generation>(std::move(config), *this, server_->url());
@@ -161,10 +172,10 @@ void Daemon::reload() {
     }
     apply(world_.configuration());
     counters_.configuration_read(world_.clock.now(), "");
-    world_.log.info("the configuration was read anew");
+    world_.log.info("configuration read anew");
   } catch (const core::Error& e) {
     counters_.configuration_read(world_.clock.now(), e.what());
-    world_.log.error("the configuration was not taken, and nothing has changed: {}", e.what());
+    world_.log.errors("configuration not taken; nothing has changed", e.what());
     throw;
   }
 }
@@ -173,7 +184,6 @@ void Daemon::apply(core::Config config) {
   const auto before = current();
   refuse_what_takes_a_restart(before->config, config);
   const auto serve_by_it = server_->prepare(server_options(config, world_));
-  const spdlog::level::level_enum level = level_of(config.log);
   // Whatever can go wrong does so here, while the old one is still at work.
   const auto after = std::make_shared<Generation>(std::move(config), *this, server_->url());
   configure(store_, after->config, world_.clock.now());
@@ -186,7 +196,7 @@ void Daemon::apply(core::Config config) {
     const std::lock_guard lock(mutex_);
     current_ = after;
   }
-  world_.log.set_level(level);
+  world_.log.set_level(after->config.log);
   after->collector.start();
   after->alerter.start();
   after->notifier.start();

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <atomic>
 #include <functional>
 #include <future>
@@ -14,6 +12,7 @@
 #include "app/claims.h"
 #include "app/clock.h"
 #include "app/collector.h"
+#include "app/log.h"
 #include "app/notifier.h"
 #include "core/config.h"
 #include "net/environment.h"
@@ -30,7 +29,7 @@ class Daemon {
   struct World {
     const Clock& clock;
     Stop& stop;
-    spdlog::logger& log;
+    Log& log;
     net::Environment environment;
     // Reads the configuration anew, for a reload; throws Error. Empty: there is none to read.
     std::function<core::Config()> configuration{};

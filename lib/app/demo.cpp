@@ -111,7 +111,7 @@ sim::SimulatorOptions simulator_options(const DemoOptions& options,
 
 }  // namespace
 
-Demo::Demo(DemoOptions options, Stop& stop, spdlog::logger& log)
+Demo::Demo(DemoOptions options, Stop& stop, Log& log)
     : options_(std::move(options)),
       stop_(stop),
       live_from_(std::chrono::floor<std::chrono::hours>(SystemClock().now())),

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "app/clock.h"
 #include "app/daemon.h"
+#include "app/log.h"
 #include "core/config.h"
 #include "core/time.h"
 #include "sim/simulator.h"
@@ -29,7 +28,7 @@ struct DemoOptions {
 // window since.
 class Demo {
  public:
-  Demo(DemoOptions options, Stop& stop, spdlog::logger& log);
+  Demo(DemoOptions options, Stop& stop, Log& log);
 
   // Collects the history; tells how much of it is there, from 0 to 1.
   void collect_history(const std::function<void(double)>& progress);

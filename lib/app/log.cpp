@@ -1,20 +1,23 @@
 #include "app/log.h"
 
-#include <spdlog/formatter.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/null_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "core/text.h"
 #include "core/time.h"
 
 namespace usaged::app {
 namespace {
 
+using Level = spdlog::level::level_enum;
+
 // The priorities of syslog(3).
-int priority_of(spdlog::level::level_enum level) {
+int priority_of(Level level) {
   switch (level) {
     case spdlog::level::critical:
       return 2;
@@ -33,81 +36,135 @@ int priority_of(spdlog::level::level_enum level) {
   return 7;
 }
 
-void append(spdlog::memory_buf_t& out, const std::string& text) {
-  out.append(text.data(), text.data() + text.size());
+// As the configuration calls it.
+std::string_view name_of(Level level) {
+  return level == spdlog::level::err    ? "error"
+         : level == spdlog::level::warn ? "warn"
+         : level == spdlog::level::info ? "info"
+                                        : "debug";
 }
 
-std::string text_of(const spdlog::details::log_msg& message) {
-  return {message.payload.data(), message.payload.size()};
-}
-
-class JournalFormatter : public spdlog::formatter {
- public:
-  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
-    const std::string prefix = fmt::format("<{}>", priority_of(message.level));
-    append(out, prefix);
-    // Each line of a message is an entry of its own.
-    for (const char c : text_of(message)) {
-      out.push_back(c);
-      if (c == '\n') append(out, prefix);
-    }
-    out.push_back('\n');
-  }
-  std::unique_ptr<spdlog::formatter> clone() const override {
-    return std::make_unique<JournalFormatter>();
-  }
-};
-
-class JsonFormatter : public spdlog::formatter {
- public:
-  explicit JsonFormatter(bool journal) : journal_(journal) {}
-  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
-    const auto level = spdlog::level::to_string_view(message.level);
-    const nlohmann::ordered_json line{
-        {"time", core::format_time(std::chrono::floor<core::Seconds>(message.time))},
-        {"level", std::string(level.data(), level.size())},
-        {"message", text_of(message)}};
-    if (journal_) append(out, fmt::format("<{}>", priority_of(message.level)));
-    append(out, line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
-    out.push_back('\n');
-  }
-  std::unique_ptr<spdlog::formatter> clone() const override {
-    return std::make_unique<JsonFormatter>(journal_);
-  }
-
- private:
-  bool journal_;
-};
-
-}  // namespace
-
-std::shared_ptr<spdlog::logger> make_logger(const core::Config::Log& config) {
-  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  auto logger = std::make_shared<spdlog::logger>("inspector-usaged", sink);
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written
-  const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;
-  if (config.format == "json") {
-    logger->set_formatter(std::make_unique<JsonFormatter>(journal));
-  } else if (journal) {
-    logger->set_formatter(std::make_unique<JournalFormatter>());
-  } else {
-    logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-        "%Y-%m-%dT%H:%M:%SZ %-5l %v", spdlog::pattern_time_type::utc));
-  }
-  logger->set_level(level_of(config));
-  logger->flush_on(spdlog::level::trace);
-  return logger;
-}
-
-spdlog::level::level_enum level_of(const core::Config::Log& config) {
+Level level_of(const core::Config::Log& config) {
   return config.level == "debug"  ? spdlog::level::debug
          : config.level == "info" ? spdlog::level::info
          : config.level == "warn" ? spdlog::level::warn
                                   : spdlog::level::err;
 }
 
-std::shared_ptr<spdlog::logger> quiet_logger() {
-  return std::make_shared<spdlog::logger>("quiet", std::make_shared<spdlog::sinks::null_sink_mt>());
+std::string json_text(const nlohmann::ordered_json& value) {
+  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::string logfmt_text(std::string_view text) {
+  const bool plain = !text.empty() && std::ranges::all_of(text, [](char c) {
+    return c > ' ' && c != '"' && c != '=' && c != '\\' && c != 0x7f;
+  });
+  // The escapes of JSON are those that readers of logfmt know.
+  return plain ? std::string(text) : json_text(std::string(text));
+}
+
+std::string value_text(const Log::Value& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return logfmt_text(*text);
+  if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
+  return fmt::format("{:.3f}", std::get<double>(value));
+}
+
+bool is_journal() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is never written
+  return std::getenv("JOURNAL_STREAM") != nullptr;
+}
+
+}  // namespace
+
+Log::Log(const core::Config::Log& config)
+    : Log(config, std::make_shared<spdlog::sinks::stderr_sink_mt>(), is_journal()) {}
+
+Log::Log(const core::Config::Log& config, spdlog::sink_ptr sink, bool journal, Clock clock)
+    : json_(config.format == "json"),
+      journal_(journal),
+      clock_(std::move(clock)),
+      logger_("inspector-usaged", std::move(sink)) {
+  logger_.set_pattern("%v");
+  logger_.flush_on(spdlog::level::trace);
+  set_level(config);
+}
+
+std::shared_ptr<Log> Log::quiet() {
+  return std::make_shared<Log>(core::Config::Log{}, std::make_shared<spdlog::sinks::null_sink_mt>(),
+                               false);
+}
+
+void Log::set_level(const core::Config::Log& config) { logger_.set_level(level_of(config)); }
+
+void Log::write(Level level, std::string_view message, Fields fields) {
+  if (!logger_.should_log(level)) return;
+  std::int64_t left_out = 0;
+  if (!admit(message, left_out)) return;
+  if (left_out > 0) {
+    put(spdlog::level::warn, "lines were left out", {{"of", message}, {"count", left_out}});
+  }
+  put(level, message, fields);
+}
+
+void Log::errors(std::string_view message, const std::string& lines) {
+  for (const std::string& line : core::split(lines, '\n')) error(message, {{"error", line}});
+}
+
+void Log::request(const web::Request& request) {
+  put(spdlog::level::info, "request",
+      {{"method", request.method},
+       {"target", request.target},
+       {"status", request.status},
+       {"bytes", request.bytes},
+       {"seconds", request.seconds},
+       {"from", request.from},
+       {"by", request.by},
+       {"request_id", request.id}});
+}
+
+bool Log::admit(std::string_view message, std::int64_t& left_out) {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_();
+  auto found = kinds_.find(message);
+  if (found == kinds_.end()) found = kinds_.emplace(message, Kind{now}).first;
+  Kind& kind = found->second;
+  if (now - kind.since >= std::chrono::minutes{1} || now < kind.since) {
+    left_out = kind.left_out;
+    kind = {now};
+  }
+  if (kind.written >= kMostAMinute) {
+    ++kind.left_out;
+    return false;
+  }
+  ++kind.written;
+  return true;
+}
+
+// What has no value is left out.
+bool Log::is_empty(const Field& field) {
+  const auto* text = std::get_if<std::string>(&field.value);
+  return text != nullptr && text->empty();
+}
+
+void Log::put(Level level, std::string_view message, Fields fields) {
+  const std::string time = core::format_time(std::chrono::floor<core::Seconds>(clock_()));
+  std::string line = journal_ ? fmt::format("<{}>", priority_of(level)) : "";
+  if (json_) {
+    nlohmann::ordered_json object{{"time", time}, {"level", name_of(level)}, {"msg", message}};
+    for (const Field& field : fields) {
+      if (is_empty(field)) continue;
+      std::visit([&](const auto& value) { object[std::string(field.name)] = value; }, field.value);
+    }
+    line += json_text(object);
+  } else {
+    if (!journal_) line += fmt::format("time={} level={} ", time, name_of(level));
+    line += "msg=" + logfmt_text(message);
+    for (const Field& field : fields) {
+      if (is_empty(field)) continue;
+      line += fmt::format(" {}={}", field.name, value_text(field.value));
+    }
+  }
+  logger_.log(level, "{}", line);
 }
 
 }  // namespace usaged::app

@@ -1,7 +1,5 @@
 #include "app/notifier.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 
 #include "app/notices.h"
@@ -35,8 +33,8 @@ Notifier::Notifier(const core::Config& config, World world)
   }
   const int dropped = world_.store.drop_notifications(names, world_.clock.now());
   if (dropped > 0) {
-    world_.log.warn("{} notifications were given up: their receivers are no longer configured",
-                    dropped);
+    world_.log.warn("notifications given up: their receivers are no longer configured",
+                    {{"count", dropped}});
   }
 }
 
@@ -57,7 +55,8 @@ void Notifier::start() {
           serve(self, false);
         } catch (const core::Error& e) {
           self.news = true;  // what it was at has to be done yet
-          world_.log.error("receiver {}: {}", self.receiver->name, e.what());
+          world_.log.error("delivery broke off",
+                           {{"receiver", self.receiver->name}, {"error", e.what()}});
           world_.stop.wait_for(std::chrono::seconds{5});
         }
       }
@@ -211,8 +210,8 @@ void Notifier::resend(Line& line, Time now) {
       net::render(receiver.kind, make_notice(source, receiver, core::Dispatch{}, alerts, now));
   const net::DeliveryResult result = line.sender->send("resend", "", body);
   if (!result.delivered) {
-    world_.log.warn("receiver {}: what fires could not be told again: {}", receiver.name,
-                    result.error);
+    world_.log.warn("what fires could not be told again",
+                    {{"receiver", receiver.name}, {"error", result.error}});
   }
 }
 
@@ -229,7 +228,7 @@ void Notifier::send_ping(Line& line) {
     world_.counters.notification_tried(line.receiver->name,
                                        result.delivered ? "delivered" : "failed");
     if (result.delivered) return;
-    world_.log.warn("receiver {}: the ping failed: {}", line.receiver->name, result.error);
+    world_.log.warn("ping failed", {{"receiver", line.receiver->name}, {"error", result.error}});
     if (!result.retry || i == kPingAttempts) return;
     world_.stop.wait_for(std::chrono::seconds{i});
   }
@@ -249,16 +248,23 @@ int Notifier::deliver(Line& line) {
       case store::DeliveryState::kDelivered:
         ++delivered;
         world_.counters.notification_tried(name, "delivered");
-        world_.log.info("receiver {}: {} ({}) delivered", name, message.uid, message.reason);
+        world_.log.info(
+            "delivered",
+            {{"receiver", name}, {"message_id", message.uid}, {"reason", message.reason}});
         break;
       case store::DeliveryState::kPending:
         world_.counters.notification_tried(name, "failed");
-        world_.log.warn("receiver {}: {} not delivered: {}; again at {}", name, message.uid,
-                        delivery.error, core::format_time(delivery.next_attempt));
+        world_.log.warn("not delivered",
+                        {{"receiver", name},
+                         {"message_id", message.uid},
+                         {"error", delivery.error},
+                         {"next_attempt", core::format_time(delivery.next_attempt)}});
         break;
       case store::DeliveryState::kDead:
         world_.counters.notification_tried(name, "dead");
-        world_.log.error("receiver {}: {} given up: {}", name, message.uid, delivery.error);
+        world_.log.error(
+            "given up",
+            {{"receiver", name}, {"message_id", message.uid}, {"error", delivery.error}});
         break;
     }
   }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "app/clock.h"
+#include "app/log.h"
 #include "app/sender.h"
 #include "core/config.h"
 #include "net/environment.h"
@@ -30,7 +29,7 @@ class Notifier {
     web::Counters& counters;
     Stop& stop;   // takes on nothing new
     Stop& abort;  // gives up what is under way
-    spdlog::logger& log;
+    Log& log;
     net::Environment environment;
     std::string external_url;
   };

@@ -358,7 +358,7 @@ class Reader {
       return one_of(text, {"debug", "info", "warn", "error"});
     });
     map.read("format", config_.log.format, [](const std::string& text) {
-      return one_of(text, {"text", "json"});
+      return one_of(text, {"logfmt", "json"});
     });
     map.done();
   }
@@ -385,6 +385,9 @@ class Reader {
       return text;
     });
     map.read("max_requests", config_.http.max_requests, 1, 1000);
+    map.read("access_log", config_.http.access_log, [](const std::string& text) {
+      return one_of(text, {"off", "writes", "all"});
+    });
     map.read("anonymous", config_.http.anonymous, [](const std::string& text) {
       return std::optional(parse_access(text, {Access::kNone, Access::kRead, Access::kWrite}));
     });

@@ -170,7 +170,7 @@ struct Config {
 
   struct Log {
     std::string level = "info";
-    std::string format = "text";
+    std::string format = "logfmt";
     bool operator==(const Log&) const = default;
   } log;
 
@@ -185,6 +185,7 @@ struct Config {
     std::vector<std::string> allowed_hosts;
     std::string external_url;  // what links in alerts begin with; empty: http://address:port
     int max_requests = 16;     // at a time; more are told 503
+    std::string access_log = "writes";  // "off", "writes" or "all"
     std::vector<Token> tokens;
     // What a request without a token may do; nullopt: anything as long as there are no tokens, else
     // nothing.

@@ -12,6 +12,7 @@
 #include <Poco/Net/TCPServer.h>
 #include <Poco/Net/TCPServerConnectionFactory.h>
 #include <Poco/ThreadPool.h>
+#include <openssl/rand.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -293,15 +294,16 @@ void set_head(Poco::Net::HTTPServerResponse& response, const Response& answer) {
   if (answer.status == 401) response.set("WWW-Authenticate", "Bearer");
 }
 
-void send(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response,
-          const Response& answer) {
+// Returns how many bytes of body it sent.
+std::int64_t send(const Poco::Net::HTTPServerRequest& request,
+                  Poco::Net::HTTPServerResponse& response, const Response& answer) {
   if (answer.status == 200 && has_already(request.get("If-None-Match", ""), answer.etag)) {
     Response same = answer;
     same.status = HTTPResponse::HTTP_NOT_MODIFIED;
     set_head(response, same);
     response.setContentLength(0);
     response.send().flush();
-    return;
+    return 0;
   }
   set_head(response, answer);
   const bool pack =
@@ -311,8 +313,10 @@ void send(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResp
   if (pack) response.set("Content-Encoding", "gzip");
   response.setContentLength64(static_cast<std::int64_t>(body.size()));
   std::ostream& stream = response.send();
-  if (request.getMethod() != "HEAD") stream << body;
+  const bool whole = request.getMethod() != "HEAD";
+  if (whole) stream << body;
   stream.flush();
+  return whole ? static_cast<std::int64_t>(body.size()) : 0;
 }
 
 // The body of a streamed answer. Its head goes out with the first piece.
@@ -495,12 +499,54 @@ class Handler : public Poco::Net::HTTPRequestHandler {
  public:
   Handler(State& state, Place place, std::optional<Response> refused)
       : state_(state), place_(place), refused_(std::move(refused)) {}
-  ~Handler() override { state_.connections.set_handling(place_, false); }
+  ~Handler() override {
+    state_.connections.set_handling(place_, false);
+    if (!done_.id.empty()) state_.world.answered(done_);
+  }
   Handler(const Handler&) = delete;
   Handler& operator=(const Handler&) = delete;
 
   void handleRequest(Poco::Net::HTTPServerRequest& request,
                      Poco::Net::HTTPServerResponse& response) override {
+    const auto began = Clock::now();
+    describe(request);
+    response.set("X-Request-Id", done_.id);
+    try {
+      handle(request, response);
+    } catch (...) {
+      finish(response, began);
+      throw;
+    }
+    finish(response, began);
+  }
+
+ private:
+  // Thrown when a stream need not go on.
+  struct Enough {};
+
+  void describe(const Poco::Net::HTTPServerRequest& request) {
+    constexpr std::size_t kMostTarget = 500;
+    const std::string wanted = request.get("X-Request-Id", "");
+    const bool good = wanted.size() <= 64 && is_token(wanted);
+    std::string random(8, '\0');
+    RAND_bytes(reinterpret_cast<unsigned char*>(random.data()), static_cast<int>(random.size()));
+    done_.id = good ? wanted : core::hex(random);
+    done_.method = request.getMethod();
+    done_.target = request.getURI().substr(0, kMostTarget);
+    done_.from = place_->peer ? "unix" : request.clientAddress().host().toString();
+    const auto options = state_.options();
+    const core::Token* token = core::find_token(options->tokens, request.get("Authorization", ""));
+    done_.by = token != nullptr ? "token " + token->name
+               : place_->peer   ? fmt::format("uid {}", *place_->peer)
+                                : "";
+  }
+
+  void finish(const Poco::Net::HTTPServerResponse& response, Clock::time_point began) {
+    done_.status = response.getStatus();
+    done_.seconds = std::chrono::duration<double>(Clock::now() - began).count();
+  }
+
+  void handle(Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response) {
     std::string body;
     // It has to come within the deadline of the header, counted anew.
     if (!refused_ && request.getMethod() == "POST") {
@@ -514,23 +560,22 @@ class Handler : public Poco::Net::HTTPRequestHandler {
     state_.connections.set_handling(place_, true);
     if (refused_) {
       response.setKeepAlive(false);
-      send(request, response, *refused_);
+      done_.bytes = send(request, response, *refused_);
       linger(place_->socket);
       return;
     }
     const Response answer = state_.answer_request(request, std::move(body), place_->peer);
-    if (!answer.stream) return send(request, response, answer);
-    const Count streams(state_.streaming);
-    if (streams.now() > kMostStreams) {
-      return send(request, response,
-                  problem(503, "too many streams at a time; try again in a second"));
+    std::optional<Count> streams;
+    if (answer.stream) streams.emplace(state_.streaming);
+    if (streams && streams->now() > kMostStreams) {
+      done_.bytes = send(request, response,
+                         problem(503, "too many streams at a time; try again in a second"));
+    } else if (answer.stream) {
+      stream(request, response, answer);
+    } else {
+      done_.bytes = send(request, response, answer);
     }
-    stream(request, response, answer);
   }
-
- private:
-  // Thrown when a stream need not go on.
-  struct Enough {};
 
   void stream(const Poco::Net::HTTPServerRequest& request, Poco::Net::HTTPServerResponse& response,
               const Response& answer) {
@@ -538,12 +583,16 @@ class Handler : public Poco::Net::HTTPRequestHandler {
     try {
       answer.stream([&](std::string_view piece) {
         if (!body.write(piece)) throw Enough{};
+        done_.bytes += static_cast<std::int64_t>(piece.size());
         state_.connections.set_handling(place_, true);  // it moves
       });
       body.finish();
     } catch (const Enough&) {  // NOLINT(bugprone-empty-catch): the head is sent
     } catch (...) {
-      if (!body.started()) return send(request, response, problem_of_exception());
+      if (!body.started()) {
+        done_.bytes = send(request, response, problem_of_exception());
+        return;
+      }
       // Whoever reads must see that the end is missing.
       shut_down(place_->socket);
       throw;
@@ -553,6 +602,7 @@ class Handler : public Poco::Net::HTTPRequestHandler {
   State& state_;
   Place place_;
   std::optional<Response> refused_;
+  Request done_;
 };
 
 // One for each connection, so that a handler knows whose it is. It runs before Poco reads a body or

@@ -31,6 +31,18 @@ struct ServerOptions {
   std::string database;
 };
 
+// What became of a request, for the access log.
+struct Request {
+  std::string id;  // X-Request-Id: the client's own, or a new one
+  std::string method;
+  std::string target;  // at most 500 bytes
+  int status = 0;
+  std::int64_t bytes = 0;  // of the body as it was sent; of a stream before it is packed
+  double seconds = 0;
+  std::string from;  // the address, or "unix"
+  std::string by;    // "token NAME", "uid NUMBER", or empty
+};
+
 // What the server has to ask of the rest of the program.
 struct ServerWorld {
   std::function<core::Time()> now;
@@ -38,6 +50,7 @@ struct ServerWorld {
   std::function<std::string()> not_ready;
   Actors actors;
   std::function<std::vector<core::Rule>()> rules = [] { return std::vector<core::Rule>{}; };
+  std::function<void(const Request&)> answered = [](const Request&) {};  // by any thread
 };
 
 // The HTTP side: listens from construction to destruction. Poco's server takes more than is safe,

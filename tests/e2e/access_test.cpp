@@ -182,11 +182,12 @@ TEST_F(AccessTest, NoSecretIsAnywhere) {
   std::map<std::string, std::string> said;
   {
     Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, environment);
-    ASSERT_TRUE(daemon.read_until("serves http://127.0.0.1:")) << daemon.output();
+    ASSERT_TRUE(daemon.read_until("serves url=http://127.0.0.1:")) << daemon.output();
     ASSERT_TRUE(daemon.read_until("\n"));
     std::smatch found;
     const std::string output = daemon.output();
-    ASSERT_TRUE(std::regex_search(output, found, std::regex("serves http://127.0.0.1:([0-9]+)")));
+    ASSERT_TRUE(
+        std::regex_search(output, found, std::regex("serves url=http://127.0.0.1:([0-9]+)")));
     const int port = std::stoi(found[1]);
     const auto ended = [&] {
       const json polls = json::parse(support::get(port, "/api/v1/polls?limit=100"))["data"];
@@ -236,9 +237,9 @@ TEST_F(AccessTest, NoSecretIsAnywhere) {
   EXPECT_GE(good, 18);
   const std::string log = said["log"];
   EXPECT_THAT(log, ::testing::ContainsRegex(
-                       "info  web/us-east-1: [0-9]+ accounts"));  // it did work where it should
-  EXPECT_THAT(log, ::testing::ContainsRegex("info  container/us-east-1: [0-9]+ accounts"));
-  EXPECT_THAT(log, ::testing::ContainsRegex("info  command/us-east-1: [0-9]+ accounts"));
+                       "msg=polled target=web region=us-east-1 accounts=[0-9]+"));  // it did work where it should
+  EXPECT_THAT(log, ::testing::ContainsRegex("msg=polled target=container region=us-east-1 accounts=[0-9]+"));
+  EXPECT_THAT(log, ::testing::ContainsRegex("msg=polled target=command region=us-east-1 accounts=[0-9]+"));
 }
 
 TEST_F(AccessTest, ACrashLoopAsksNoDueTimeTwice) {

@@ -50,11 +50,11 @@ TEST_F(AlertsTest, CommandsGoThroughTheDaemonWhileItRuns) {
   };
   {
     Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, kCredentials);
-    ASSERT_TRUE(daemon.read_until("serves http://127.0.0.1:"));
+    ASSERT_TRUE(daemon.read_until("serves url=http://127.0.0.1:"));
     ASSERT_TRUE(daemon.read_until("\n"));
     std::smatch found;
     const std::string output = daemon.output();
-    ASSERT_TRUE(std::regex_search(output, found, std::regex("serves (http://[0-9.:]+)")));
+    ASSERT_TRUE(std::regex_search(output, found, std::regex("serves url=(http://[0-9.:]+)")));
     where = found[1];
     ASSERT_TRUE(eventually([&] {
       return command_json({"notifications", "--state", "dead", "--json"})["data"].size() == 1;

@@ -208,7 +208,7 @@ TEST_F(BinaryTest, RunsUnderAServiceManager) {
   daemon.signal(SIGTERM);
   EXPECT_TRUE(hears("STOPPING=1")) << said;
   EXPECT_EQ(daemon.wait(), 0);
-  EXPECT_THAT(daemon.output(), HasSubstr("<6>inspector-usaged "));
+  EXPECT_THAT(daemon.output(), HasSubstr("<6>msg=serves url=http:"));
   close(receiver);
 }
 

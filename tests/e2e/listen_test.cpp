@@ -25,7 +25,7 @@ TEST_F(ListenTest, ServesAtTheSocketsOfTheServiceManager) {
   ASSERT_TRUE(manager.read_until("Listening on " + path)) << manager.output();
   // The request that starts it is answered too.
   EXPECT_EQ(support::get(port, "/-/healthy"), "healthy\n");
-  ASSERT_TRUE(manager.read_until("serves http://127.0.0.1:" + std::to_string(port)))
+  ASSERT_TRUE(manager.read_until("serves url=http://127.0.0.1:" + std::to_string(port)))
       << manager.output();
   const Ran ran = command({"silence", "add", "account_id=111111111111", "--comment", "c", "--json",
                            "--url", "unix:" + path});
@@ -39,10 +39,15 @@ TEST_F(ListenTest, CommandsFindTheDaemonAtItsSocket) {
       << "database: " << database() << "\nhttp: {port: 0, anonymous: none, socket: " << path
       << "}\ntargets: [{name: t, regions: [us-east-1], endpoint: '" << simulate({}) << "'}]\n";
   Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, kCredentials);
-  ASSERT_TRUE(daemon.read_until("serves http://")) << daemon.output();
+  ASSERT_TRUE(daemon.read_until("serves url=http://")) << daemon.output();
   const Ran ran = command({"silence", "add", "account_id=111111111111", "--comment", "c"});
   EXPECT_EQ(ran.code, 0) << ran.output;
   EXPECT_THAT(ran.output, HasSubstr("111111111111"));
+  // Who wrote is in the log; who read is not.
+  EXPECT_TRUE(daemon.read_until("msg=request method=POST target=/api/v1/silences status=201"))
+      << daemon.output();
+  EXPECT_TRUE(daemon.read_until("from=unix by=\"uid " + std::to_string(::geteuid()) + "\""));
+  EXPECT_THAT(daemon.output(), ::testing::Not(HasSubstr("method=GET")));
   daemon.signal(SIGTERM);
   EXPECT_EQ(daemon.wait(), 0);
 }

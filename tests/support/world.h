@@ -51,7 +51,7 @@ struct World {
   TempFolder folder;
   app::ManualClock clock{core::from_unix(1772366400)};
   std::unique_ptr<app::Stop> stop = std::make_unique<app::Stop>();
-  std::shared_ptr<spdlog::logger> log = app::quiet_logger();
+  std::shared_ptr<app::Log> log = app::Log::quiet();
   std::map<std::string, std::string> environment{{"AWS_ACCESS_KEY_ID", "AKIASIMULATOR"},
                                                  {"AWS_SECRET_ACCESS_KEY", "simulator-secret"},
                                                  {"AWS_EC2_METADATA_DISABLED", "true"}};

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -19,6 +20,7 @@
 #include "support/raw_http.h"
 #include "support/temp_folder.h"
 #include "support/usage.h"
+#include "support/wait.h"
 #include "web/routes.h"
 
 namespace usaged::web {
@@ -54,11 +56,30 @@ class ServerTest : public ::testing::Test {
         ServerWorld{
             [this] { return now_.load(); }, [this] { return not_ready_; },
             Actors{&store_, [] {},
-                   [](const auto&) { return std::vector<std::pair<std::string, std::string>>{}; }}},
+                   [](const auto&) { return std::vector<std::pair<std::string, std::string>>{}; }},
+            [] { return std::vector<core::Rule>{}; },
+            [this](const Request& request) {
+              const std::lock_guard lock(requests_mutex_);
+              requests_.push_back(request);
+            }},
         counters_);
     port_ = server_->port();
   }
 
+  // The request with an id, once it is over.
+  Request request(const std::string& id) {
+    std::optional<Request> found;
+    EXPECT_TRUE(support::eventually([&] {
+      const std::lock_guard lock(requests_mutex_);
+      const auto at = std::ranges::find(requests_, id, &Request::id);
+      if (at != requests_.end()) found = *at;
+      return found.has_value();
+    })) << id;
+    return found.value_or(Request{});
+  }
+
+  std::mutex requests_mutex_;
+  std::vector<Request> requests_;
   support::TempFolder folder_;
   store::Store store_{folder_.path("u.db")};
   Counters counters_;
@@ -67,6 +88,36 @@ class ServerTest : public ::testing::Test {
   std::unique_ptr<Server> server_;
   int port_ = 0;
 };
+
+TEST_F(ServerTest, EachAnswerHasAnIdAndIsTold) {
+  const auto id_of = [](const std::string& reply) {
+    const std::size_t at = reply.find("X-Request-Id: ");
+    EXPECT_NE(at, std::string::npos) << reply;
+    return reply.substr(at + 14, reply.find('\r', at) - at - 14);
+  };
+  const std::string reply = get(port_, "/api/v1/status", true, "X-Request-Id: mine-1\r\n");
+  EXPECT_EQ(id_of(reply), "mine-1");
+  const Request told = request("mine-1");
+  EXPECT_EQ(told.method, "GET");
+  EXPECT_EQ(told.target, "/api/v1/status");
+  EXPECT_EQ(told.status, 200);
+  EXPECT_EQ(told.bytes, static_cast<std::int64_t>(get(port_, "/api/v1/status").size()));
+  EXPECT_EQ(told.from, "127.0.0.1");
+  EXPECT_EQ(told.by, "");
+
+  const std::string made = id_of(get(port_, "/nowhere", true, "X-Request-Id: a b\r\n"));
+  EXPECT_EQ(made.size(), 16U);
+  EXPECT_EQ(request(made).status, 404);
+  EXPECT_NE(made, id_of(get(port_, "/nowhere", true)));
+  // One that is refused, and one that is streamed.
+  const std::string refused = raw_http(
+      port_, "DELETE /api/v1/silences/1 HTTP/1.1\r\nHost: evil.example\r\nX-Request-Id: r\r\n\r\n");
+  EXPECT_EQ(status_of(refused), 421);
+  EXPECT_EQ(request("r").status, 421);
+  get(port_, "/api/v1/export", true, "X-Request-Id: s\r\nAuthorization: Bearer right\r\n");
+  EXPECT_GT(request("s").bytes, 50);
+  EXPECT_EQ(request("s").by, "token ops");
+}
 
 TEST_F(ServerTest, AnswersEveryRoute) {
   for (const Route& route : routes()) {

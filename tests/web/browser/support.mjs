@@ -71,7 +71,7 @@ export async function serve(folder, configuration, port = 0, database = folder.p
     file,
     `database: ${database}\nhttp: {port: ${port}${http ? `, ${http}` : ''}}\n${configuration}`,
   );
-  const daemon = await start(['run', '--config', file], /serves (http:\/\/[\d.:]+)\n/);
+  const daemon = await start(['run', '--config', file], /serves url=(http:\/\/[\d.:]+) /);
   return { url: `${daemon.found[1]}/`, stop: daemon.stop };
 }
 
