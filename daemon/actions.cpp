@@ -11,6 +11,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "app/daemon.h"
 #include "app/notifier.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -28,7 +29,6 @@ using core::Error;
 using core::ErrorCode;
 using Json = web::Json;
 
-constexpr std::string_view kUnix = "unix:";
 constexpr const char* kTokenVariable = "INSPECTOR_USAGED_TOKEN";
 
 struct ActionFlags {
@@ -56,29 +56,16 @@ std::string user_name() {
 }
 
 std::string default_url(const Globals& globals) {
-  const core::Config::Http http = core::load_config(globals.config_path).http;
-  if (!http.socket.empty()) return std::string(kUnix) + http.socket;
-  const bool tls = !http.tls_certificate.empty();
-  if (tls && !http.external_url.empty()) return http.external_url;
-  const bool v6 = http.address.find(':') != std::string::npos;
-  return fmt::format("{}://{}:{}", tls ? "https" : "http",
-                     v6 ? "[" + http.address + "]" : http.address, http.port);
+  return app::local_url(core::load_config(globals.config_path).http);
 }
 
 // Asks the daemon. Throws what it answers, if that is a problem.
 Json ask_daemon(const std::string& url, const std::string& method, const std::string& path,
                 const std::string& body) {
   net::CurlClient http(nullptr, "inspector-usaged");
-  net::HttpRequest request;
+  net::HttpRequest request = net::local_request(url, path);
   request.method = method;
-  if (url.starts_with(kUnix)) {
-    request.unix_socket = url.substr(kUnix.size());
-    request.url = "http://localhost" + path;
-  } else {
-    request.url = url + path;
-  }
   request.body = body;
-  request.direct = true;
   if (method == "POST") request.headers = {{"Content-Type", "application/json"}};
   const auto token = net::process_environment()(kTokenVariable);
   if (token) request.headers.emplace_back("Authorization", "Bearer " + *token);
@@ -186,8 +173,7 @@ int test_notify(const Globals& globals, const ActionFlags& given) {
   const core::Config config = core::load_config(globals.config_path);
   const app::SystemClock clock;
   app::Stop stop;
-  const std::string external =
-      config.http.external_url.empty() ? default_url(globals) : config.http.external_url;
+  const std::string external = app::external_url(config.http, default_url(globals));
   const net::DeliveryResult result =
       app::test_notify(given.receiver, external, {config, clock, stop, net::process_environment()});
   if (given.as_json) {

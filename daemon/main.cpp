@@ -29,6 +29,7 @@ int run(int argc, char** argv) {
   add_backtest(app, globals, exit_code);
   add_backup(app, globals, exit_code);
   add_actions(app, globals, exit_code);
+  add_doctor(app, globals, exit_code);
   add_manual(app, globals);
   try {
     app.parse(argc, argv);

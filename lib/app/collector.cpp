@@ -347,6 +347,7 @@ PollResult Collector::poll(const Job& job) {
     try {
       world_.store.settle(target.name, region, world_.clock.now());
       world_.store.sum_days();
+      world_.store.thin(target.name, region, world_.clock.now(), config_.retention.samples);
       if (target.free_trials) refresh_trials(job, accounts);
     } catch (const Error& e) {  // the poll is good all the same
       world_.log.error("the work after a poll broke off",

@@ -25,10 +25,6 @@ web::ServerOptions server_options(const core::Config& config, const Daemon::Worl
   return options;
 }
 
-std::string external_url(const core::Config& config, const std::string& own) {
-  return config.http.external_url.empty() ? own : config.http.external_url;
-}
-
 // Tells the store what is configured, before anything reads it.
 void configure(store::Store& store, const core::Config& config, core::Time now) {
   store.set_targets(config.targets, now);
@@ -75,9 +71,9 @@ struct Daemon::Generation {
                    [&daemon] { daemon.current()->alerter.notice(); }}),
         alerter(config, {daemon.store_, daemon.world_.clock, stop, daemon.world_.log,
                          [this] { return collector.idle(); }, [this] { notifier.polled(); }}),
-        notifier(config,
-                 {daemon.store_, daemon.world_.clock, daemon.counters_, stop, daemon.world_.stop,
-                  daemon.world_.log, daemon.world_.environment, external_url(config, own_url)}) {}
+        notifier(config, {daemon.store_, daemon.world_.clock, daemon.counters_, stop,
+                          daemon.world_.stop, daemon.world_.log, daemon.world_.environment,
+                          external_url(config.http, own_url)}) {}
 
   const core::Config config;
   Stop stop;  // of this generation: it takes on nothing new
@@ -244,6 +240,21 @@ std::string Daemon::status_line() {
       error.empty() ? "" : "; the last reload failed, see the log");
 }
 
+std::string local_url(const core::Config::Http& http) {
+  if (!http.socket.empty()) return "unix:" + http.socket;
+  const bool tls = !http.tls_certificate.empty();
+  // Its certificate is for the name that others know it by.
+  if (tls && http.external_url.starts_with("https:")) return http.external_url;
+  const bool v6 = http.address.find(':') != std::string::npos;
+  return fmt::format("{}://{}:{}", tls ? "https" : "http",
+                     v6 ? "[" + http.address + "]" : http.address, http.port);
+}
+
+std::string external_url(const core::Config::Http& http, const std::string& own) {
+  if (!http.external_url.empty()) return http.external_url;
+  return own.starts_with("unix:") ? "http://localhost" : own;
+}
+
 std::vector<PollResult> poll_once(const core::Config& config,
                                   const std::vector<std::string>& targets,
                                   const Daemon::World& world) {
@@ -254,9 +265,9 @@ std::vector<PollResult> poll_once(const core::Config& config,
   Collector collector(config, {store, world.clock, counters, world.stop, world.stop, claims,
                                world.log, world.environment, nullptr});
   std::vector<PollResult> results = collector.poll_now(targets);
-  const std::string own = fmt::format("http://{}:{}", config.http.address, config.http.port);
+  const std::string own = local_url(config.http);
   Notifier notifier(config, {store, world.clock, counters, world.stop, world.stop, world.log,
-                             world.environment, external_url(config, own)});
+                             world.environment, external_url(config.http, own)});
   Alerter alerter(config, {store, world.clock, world.stop, world.log, [] { return true; },
                            [&notifier] { notifier.polled(); }});
   alerter.evaluate();

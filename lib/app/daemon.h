@@ -86,6 +86,13 @@ class Daemon {
   std::unique_ptr<web::Server> server_;
 };
 
+// Where a daemon with this configuration is found on this machine: unix:PATH, http://... or
+// https://...
+std::string local_url(const core::Config::Http& http);
+
+// What links in alerts begin with: what is configured, else where the daemon is itself.
+std::string external_url(const core::Config::Http& http, const std::string& own);
+
 // What runs without a server: one round of polls, for the `poll` command.
 std::vector<PollResult> poll_once(const core::Config& config,
                                   const std::vector<std::string>& targets,

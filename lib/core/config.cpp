@@ -335,6 +335,7 @@ class Reader {
     if (auto map = root.map("log")) read_log(*map);
     if (auto map = root.map("http")) read_http(*map);
     if (auto map = root.map("collection")) read_collection(*map);
+    if (auto map = root.map("retention")) read_retention(*map);
     read_accounts(root);
     if (auto maps = root.maps("targets")) {
       for (YamlMap& map : *maps) read_target(map);
@@ -477,6 +478,18 @@ class Reader {
     });
     map.read("poll_timeout", collection.poll_timeout,
              [](const std::string& text) { return duration_within(text, Seconds{1}, kHour); });
+    map.done();
+  }
+
+  void read_retention(YamlMap& map) {
+    const auto forever_or = [](Seconds least) {
+      return [least](const std::string& text) {
+        return text == "0" ? Seconds{0} : duration_within(text, least, 100 * 365 * kDay);
+      };
+    };
+    // Rules look back as far as the window of the totals, and some days more.
+    map.read("samples", config_.retention.samples, forever_or(35 * kDay));
+    map.read("events", config_.retention.events, forever_or(30 * kDay));
     map.done();
   }
 

@@ -204,6 +204,13 @@ struct Config {
     bool operator==(const Collection&) const = default;
   } collection;
 
+  // How long things are kept; 0: for ever.
+  struct Retention {
+    Seconds samples = 90 * kDay;  // each poll; of what is older, the last good one of each day
+    Seconds events = 400 * kDay;  // alerts, messages and silences, after their end
+    bool operator==(const Retention&) const = default;
+  } retention;
+
   std::vector<Target> targets;
   AccountDirectory accounts;
   std::vector<Rule> rules = default_rules();

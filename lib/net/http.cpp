@@ -82,6 +82,19 @@ void initialize_curl() {
 
 }  // namespace
 
+HttpRequest local_request(const std::string& url, const std::string& path) {
+  constexpr std::string_view kUnix = "unix:";
+  HttpRequest request;
+  request.direct = true;
+  if (url.starts_with(kUnix)) {
+    request.unix_socket = url.substr(kUnix.size());
+    request.url = "http://localhost" + path;
+  } else {
+    request.url = url + path;
+  }
+  return request;
+}
+
 std::string HttpReply::header(const std::string& name) const {
   const auto found = headers.find(name);
   return found == headers.end() ? "" : found->second;

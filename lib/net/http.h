@@ -27,6 +27,9 @@ struct HttpRequest {
   bool direct = false;       // past any proxy: for addresses of this machine and its link
 };
 
+// Asks a program of this machine: past any proxy, at a URL or, as unix:PATH, at a unix socket.
+HttpRequest local_request(const std::string& url, const std::string& path);
+
 // Why no reply came.
 enum class TransportFailure {
   kTimeout,

@@ -31,7 +31,8 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
     SQLite::Statement ranges(
         reader.db(),
         "SELECT target, region, min(CASE WHEN outcome = 'ok' THEN started END), max(started), "
-        "removed, min(started) FROM poll LEFT JOIN scope USING (target, region) GROUP BY target, "
+        "removed, min(started), thinned FROM poll LEFT JOIN scope USING (target, region) GROUP BY "
+        "target, "
         "region");
     SQLite::Statement interval(reader.db(),
                                "SELECT interval FROM poll WHERE target = ? AND region = ? ORDER BY "
@@ -59,6 +60,9 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
       scope.first_attempt = core::from_unix(ranges.getColumn(5).getInt64());
       if (!ranges.getColumn(4).isNull()) {
         scope.ends = core::from_unix(ranges.getColumn(4).getInt64());
+      }
+      if (!ranges.getColumn(6).isNull()) {
+        scope.thinned_until = core::from_unix((ranges.getColumn(6).getInt64() + 1) * 86400);
       }
       interval.bind(1, scope.target);
       interval.bind(2, scope.region);
@@ -99,20 +103,37 @@ Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, Time
     const Time from = std::max(start, scope.first_good);
     const Time to = std::min(end, scope.ends);
     if (from > to) continue;
+    // Where polls were thinned out, a day is what was expected.
+    const Time thinned_to = std::min(to, scope.thinned_until);
+    if (from < thinned_to) {
+      const auto day_of = [](Time t) { return core::unix_seconds(t) / 86400; };
+      const auto kept =
+          static_cast<std::int64_t>(std::ranges::count_if(scope.polls, [&](const GoodPoll& poll) {
+            return poll.taken_at >= from && poll.taken_at < thinned_to;
+          }));
+      result.good += kept;
+      const bool earlier = std::ranges::any_of(scope.polls, [&](const GoodPoll& poll) {
+        return poll.taken_at < from && day_of(poll.taken_at) == day_of(from);
+      });
+      result.expected +=
+          std::max(kept, day_of(thinned_to - Seconds{1}) - day_of(from) + (earlier ? 0 : 1));
+    }
+    const Time whole_from = std::max(from, thinned_to);
     std::set<Time> slots;
     for (const GoodPoll& poll : scope.polls) {
-      if (poll.taken_at >= from && poll.taken_at <= to) slots.insert(poll.slot);
+      if (poll.taken_at >= whole_from && poll.taken_at <= to) slots.insert(poll.slot);
     }
     const auto good = static_cast<std::int64_t>(slots.size());
     const auto slot = [&scope](Time t) {
       return core::slot_at(scope.target, scope.region, scope.interval, t);
     };
     // The first good poll of all answers the slot before it, whenever that was.
-    const Time first_slot =
-        from == scope.first_good ? slot(from) - scope.interval : slot(from - Seconds{1});
+    const Time first_slot = whole_from == scope.first_good ? slot(whole_from) - scope.interval
+                                                           : slot(whole_from - Seconds{1});
     // A slot counts once it was attempted, or is a whole interval old.
     const Time last_slot = slot(std::max(std::min(to, scope.last_attempt), to - scope.interval));
-    const std::int64_t slots_due = (last_slot - first_slot) / scope.interval;
+    const std::int64_t slots_due =
+        std::max<std::int64_t>((last_slot - first_slot) / scope.interval, 0);
     result.good += good;
     result.expected += std::max(good, slots_due);
     const auto add_gap = [&](Time a, Time b) {

@@ -28,7 +28,9 @@ struct Scope {
   core::Time first_attempt;
   core::Time first_good;  // Time::max() if there was none
   core::Time last_attempt;
-  core::Seconds interval;       // of the last attempt
+  core::Seconds interval;  // of the last attempt
+  // Before this, one poll a day is left (Store::thin).
+  core::Time thinned_until = core::from_unix(0);
   std::vector<GoodPoll> polls;  // in the range and the one before it, by time
   // Since when it is no longer asked. From then on there is nothing to know; until then, a time
   // without a covering poll is a gap.

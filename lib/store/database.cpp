@@ -162,6 +162,8 @@ SQLite::Database open_writer(const std::string& path) {
     SQLite::Database db(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
     set_common(db);
     check_ours(db);
+    // Of a new database only: pages can be given back while it is at work.
+    db.exec("PRAGMA auto_vacuum = INCREMENTAL");
     if (db.execAndGet("PRAGMA journal_mode = WAL").getString() != "wal") {
       throw Error(ErrorCode::kStorage, "{}: the file system does not carry a write-ahead log",
                   path);

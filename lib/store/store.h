@@ -145,6 +145,14 @@ class Store {
   // Writes the days of a target and region that are over, and not yet written, to the table
   // `daily`, each in a transaction of its own; how many.
   int settle(const std::string& target, const std::string& region, core::Time now);
+  // Of the days of a target and region that are older than `keep` and settled, leaves the last good
+  // poll each: from then on the history is that of a daily poll. A day or two at a time, each poll
+  // in a transaction of its own. 0 keeps all.
+  void thin(const std::string& target, const std::string& region, core::Time now,
+            core::Seconds keep);
+  // Forgets alerts that resolved, messages that were delivered or given up, and silences that ended
+  // more than `keep` ago, some at a time. 0 keeps all.
+  void expire(core::Time now, core::Seconds keep);
   // Brings the sums of days and months (tables day_by_kind, day_by_account, month_by_kind,
   // month_by_account) up to date with what was settled since. Reads on a connection of its own and
   // writes an account at a time, so that polls and readers go on meanwhile.
@@ -219,6 +227,16 @@ class Store {
   std::int64_t series_id(const std::string& region, const core::UsageTotal& total,
                          core::Time first_seen);
   void load_series();
+  std::optional<std::int64_t> next_to_thin(const std::string& target, const std::string& region,
+                                           std::int64_t before);
+  // Makes the last good poll of a day stand for it; the others.
+  std::vector<std::int64_t> keep_one_poll(const std::string& target, const std::string& region,
+                                          std::int64_t day);
+  std::int64_t interval_that_covers(std::int64_t poll_id);
+  void drop_poll(std::int64_t poll_id);
+  // Lets the file shrink by some pages, if it has many free ones.
+  void give_back_space();
+  void give_back_space_locked();
   void sum_region(Reader& reader, const std::string& region);
   void import_scope(std::span<const core::Record> records, const std::string& target,
                     ImportResult& result, const std::function<void(const core::BadRow&)>& bad);

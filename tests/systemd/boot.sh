@@ -170,6 +170,11 @@ in_it systemd-analyze security --threshold=12 inspector-usaged.service >"$work/s
   fail "too exposed: $(tail -n 1 "$work/security")"
 ok "$(tail -n 1 "$work/security" | sed 's/^[^O]*//')"
 
+in_it inspector-usaged doctor --offline --json >"$work/doctor" || true
+jq -e '[.data[] | select(.result == "bad")] == []' "$work/doctor" >/dev/null ||
+  fail "doctor: $(jq -c '.data[] | select(.result == "bad")' "$work/doctor")"
+ok "doctor finds nothing bad, and the unit $(jq -r '.data[] | select(.what == "unit") | .found' "$work/doctor")"
+
 step "kill -9"
 before=$(good_polls)
 in_it systemctl kill -s KILL inspector-usaged

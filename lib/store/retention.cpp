@@ -1,0 +1,180 @@
+// What is forgotten, and how its space comes back.
+#include <algorithm>
+#include <vector>
+
+#include "store/store.h"
+
+namespace usaged::store {
+namespace {
+
+// Days that one call thins out; polls come at least daily, so that it catches up.
+constexpr int kMostDays = 2;
+// Rows of alerts, messages and silences that one call deletes.
+constexpr int kMostEvents = 500;
+// Pages given back in one transaction, and the share of free ones that is kept for what comes next.
+constexpr int kPagesAtOnce = 1000;
+constexpr std::int64_t kPagesSpare = 500;
+
+std::int64_t day_of(core::Time t) { return core::unix_seconds(t) / 86400; }
+
+}  // namespace
+
+void Store::thin(const std::string& target, const std::string& region, core::Time now,
+                 core::Seconds keep) {
+  if (keep <= core::Seconds{0}) return;
+  for (int i = 0; i < kMostDays; ++i) {
+    const auto day = next_to_thin(target, region, day_of(now - keep));
+    if (!day) break;
+    // Each poll in a transaction of its own: polls and readers go on between them.
+    for (const std::int64_t poll : keep_one_poll(target, region, *day)) drop_poll(poll);
+    const std::lock_guard lock(mutex_);
+    guarded("thin out", path_, [&] {
+      SQLite::Statement note(db_,
+                             "UPDATE scope SET thinned = ?3 WHERE target = ?1 AND region = ?2");
+      note.bind(1, target);
+      note.bind(2, region);
+      note.bind(3, *day);
+      note.exec();
+    });
+  }
+  give_back_space();
+}
+
+// Only days that `daily` has.
+std::optional<std::int64_t> Store::next_to_thin(const std::string& target,
+                                                const std::string& region, std::int64_t before) {
+  const std::lock_guard lock(mutex_);
+  return guarded("thin out", path_, [&]() -> std::optional<std::int64_t> {
+    SQLite::Statement query(
+        db_,
+        "SELECT min(p.started) / 86400 FROM scope s JOIN poll p ON p.target = s.target AND "
+        "p.region "
+        "= s.region WHERE s.target = ?1 AND s.region = ?2 AND p.started >= (1 + ifnull(s.thinned, "
+        "-1)) * 86400 AND p.started < min(?3, 1 + ifnull(s.settled, -1)) * 86400");
+    query.bind(1, target);
+    query.bind(2, region);
+    query.bind(3, before);
+    if (!query.executeStep() || query.getColumn(0).isNull()) return std::nullopt;
+    return query.getColumn(0).getInt64();
+  });
+}
+
+std::vector<std::int64_t> Store::keep_one_poll(const std::string& target, const std::string& region,
+                                               std::int64_t day) {
+  const std::lock_guard lock(mutex_);
+  return guarded("thin out", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement query(db_,
+                            "SELECT id FROM poll WHERE target = ?1 AND region = ?2 AND started "
+                            "BETWEEN ?3 * 86400 AND ?3 "
+                            "* 86400 + 86399 ORDER BY outcome = 'ok' DESC, started DESC, id DESC");
+    query.bind(1, target);
+    query.bind(2, region);
+    query.bind(3, day);
+    std::vector<std::int64_t> others;
+    std::optional<std::int64_t> kept;
+    while (query.executeStep()) {
+      const std::int64_t id = query.getColumn(0).getInt64();
+      if (!kept) {
+        kept = id;
+      } else {
+        others.push_back(id);
+      }
+    }
+    if (!kept || others.empty()) return others;
+    SQLite::Statement interval(db_, "UPDATE poll SET interval = ? WHERE id = ? AND outcome = 'ok'");
+    interval.bind(1, interval_that_covers(*kept));
+    interval.bind(2, *kept);
+    interval.exec();
+    // What was gone before it stays gone.
+    SQLite::Statement gone(
+        db_,
+        "INSERT OR IGNORE INTO sample (poll_id, series_id, gone) SELECT ?4, v.series_id, 1 FROM "
+        "poll "
+        "p JOIN sample v ON v.poll_id = p.id WHERE p.target = ?1 AND p.region = ?2 AND p.started "
+        "BETWEEN ?3 * 86400 AND ?3 * 86400 + 86399 AND p.outcome = 'ok' AND v.gone = 1");
+    gone.bind(1, target);
+    gone.bind(2, region);
+    gone.bind(3, day);
+    gone.bind(4, *kept);
+    gone.exec();
+    transaction.commit();
+    return others;
+  });
+}
+
+// A time is known within twice the interval of a poll. The interval by which one poll makes known
+// what it and those after it did until the next day's end, or until the first gap among them.
+std::int64_t Store::interval_that_covers(std::int64_t poll_id) {
+  SQLite::Statement query(
+      db_,
+      "SELECT q.started, q.interval FROM poll p JOIN poll q ON q.target = p.target AND q.region = "
+      "p.region AND q.started BETWEEN p.started AND (p.started / 86400 + 2) * 86400 - 1 AND "
+      "q.outcome = 'ok' WHERE p.id = ? ORDER BY q.started");
+  query.bind(1, poll_id);
+  std::int64_t first = 0;
+  std::int64_t covered = 0;
+  while (query.executeStep()) {
+    const std::int64_t started = query.getColumn(0).getInt64();
+    if (covered == 0) first = covered = started;
+    if (started > covered) break;
+    covered = std::max(covered, started + 2 * query.getColumn(1).getInt64());
+  }
+  return std::max<std::int64_t>((covered - first + 1) / 2, 1);
+}
+
+void Store::drop_poll(std::int64_t poll_id) {
+  const std::lock_guard lock(mutex_);
+  guarded("thin out", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    for (const char* sql :
+         {"DELETE FROM sample WHERE poll_id = ?", "DELETE FROM poll_total WHERE poll_id = ?",
+          "DELETE FROM poll WHERE id = ?"}) {
+      SQLite::Statement statement(db_, sql);
+      statement.bind(1, poll_id);
+      statement.exec();
+    }
+    transaction.commit();
+  });
+}
+
+void Store::expire(core::Time now, core::Seconds keep) {
+  if (keep <= core::Seconds{0}) return;
+  const std::lock_guard lock(mutex_);
+  guarded("expire", path_, [&] {
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    // With an alert go its events, and what was told of them.
+    for (const char* sql :
+         {"DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE state = 'resolved' AND "
+          "ends_at < "
+          "?1 LIMIT ?2)",
+          "DELETE FROM notification WHERE id IN (SELECT id FROM notification n WHERE finished < ?1 "
+          "AND "
+          "NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notification_id = n.id) LIMIT ?2)",
+          "DELETE FROM silence WHERE id IN (SELECT id FROM silence WHERE ends_at < ?1 LIMIT ?2)"}) {
+      SQLite::Statement statement(db_, sql);
+      statement.bind(1, static_cast<std::int64_t>(core::unix_seconds(now - keep)));
+      statement.bind(2, kMostEvents);
+      statement.exec();
+    }
+    transaction.commit();
+  });
+  give_back_space_locked();
+}
+
+void Store::give_back_space() {
+  const std::lock_guard lock(mutex_);
+  give_back_space_locked();
+}
+
+// A fifth of the file may be free: it is needed again within hours.
+void Store::give_back_space_locked() {
+  guarded("give back space", path_, [&] {
+    const std::int64_t free = db_.execAndGet("PRAGMA freelist_count").getInt64();
+    const std::int64_t all = db_.execAndGet("PRAGMA page_count").getInt64();
+    if (free <= std::max(kPagesSpare, all / 5)) return;
+    db_.exec(fmt::format("PRAGMA incremental_vacuum({})", kPagesAtOnce));
+  });
+}
+
+}  // namespace usaged::store
