@@ -15,7 +15,7 @@ constexpr int kMostEvents = 500;
 constexpr int kPagesAtOnce = 1000;
 constexpr std::int64_t kPagesSpare = 500;
 
-std::int64_t day_of(core::Time t) { return core::unix_seconds(t) / 86400; }
+std::int64_t day_number(core::Time t) { return core::unix_seconds(t) / 86400; }
 
 }  // namespace
 
@@ -23,7 +23,7 @@ void Store::thin(const std::string& target, const std::string& region, core::Tim
                  core::Seconds keep) {
   if (keep <= core::Seconds{0}) return;
   for (int i = 0; i < kMostDays; ++i) {
-    const auto day = next_to_thin(target, region, day_of(now - keep));
+    const auto day = next_to_thin(target, region, day_number(now - keep));
     if (!day) break;
     // Each poll in a transaction of its own: polls and readers go on between them.
     for (const std::int64_t poll : keep_one_poll(target, region, *day)) drop_poll(poll);

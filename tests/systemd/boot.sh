@@ -171,7 +171,7 @@ in_it systemd-analyze security --threshold=12 inspector-usaged.service >"$work/s
 ok "$(tail -n 1 "$work/security" | sed 's/^[^O]*//')"
 
 in_it inspector-usaged doctor --offline --json >"$work/doctor" || true
-jq -e '[.data[] | select(.result == "bad")] == []' "$work/doctor" >/dev/null ||
+jq -es '.[0].data | length > 5 and all(.result != "bad")' "$work/doctor" >/dev/null ||
   fail "doctor: $(jq -c '.data[] | select(.result == "bad")' "$work/doctor")"
 ok "doctor finds nothing bad, and the unit $(jq -r '.data[] | select(.what == "unit") | .found' "$work/doctor")"
 
@@ -182,7 +182,8 @@ expect "it is started again" unit_is NRestarts 1
 expect "and is ready" api /-/ready
 [ "$(good_polls)" -ge "$before" ] || fail "polls are lost"
 ok "nothing is lost"
-api_says '/api/v1/polls?limit=1000' '[.data[] | [.target, .region, .due_at]] | length == (unique | length)' ||
+api_says '/api/v1/polls?limit=1000' '[.data[] | select(.outcome != "interrupted") | [.target, .region, .slot]] |
+  length > 1 and length == (unique | length)' ||
   fail "something was asked twice"
 ok "nothing was asked twice"
 
