@@ -101,21 +101,23 @@ auto series_of(const core::UsageTotal& total) {
 
 // Each series once, in order. The later of two that differ counts: it is the newer answer.
 void merge(UsageReply& reply) {
-  std::ranges::stable_sort(reply.totals, {}, series_of);
-  std::vector<core::UsageTotal> merged;
-  merged.reserve(reply.totals.size());
-  for (core::UsageTotal& total : reply.totals) {
-    if (!merged.empty() && series_of(merged.back()) == series_of(total)) {
-      if (merged.back().total != total.total || merged.back().cost != total.cost) {
-        reply.warnings.push_back(fmt::format("account {}: {} came twice with different numbers",
-                                             total.account, total.type));
-      }
-      merged.back() = std::move(total);
-    } else {
-      merged.push_back(std::move(total));
-    }
+  std::vector<core::UsageTotal>& totals = reply.totals;
+  // Sorting takes half as much memory again, and many replies may be under way.
+  if (!std::ranges::is_sorted(totals, {}, series_of)) {
+    std::ranges::stable_sort(totals, {}, series_of);
   }
-  reply.totals = std::move(merged);
+  auto last = totals.begin();
+  for (auto next = last; next != totals.end(); ++next) {
+    if (next == totals.begin()) continue;
+    const bool twice = series_of(*last) == series_of(*next);
+    if (twice && (last->total != next->total || last->cost != next->cost)) {
+      reply.warnings.push_back(fmt::format("account {}: {} came twice with different numbers",
+                                           next->account, next->type));
+    }
+    if (!twice) ++last;
+    if (last != next) *last = std::move(*next);
+  }
+  if (!totals.empty()) totals.erase(std::next(last), totals.end());
 }
 
 }  // namespace
@@ -158,6 +160,7 @@ UsageReply list_usage_totals(AwsClient& client, const std::vector<std::string>& 
   const std::string& region = client.endpoint().region;
   UsageReply reply;
   std::set<std::string> returned;
+  std::vector<std::vector<core::UsageTotal>> pages;
   std::size_t first = 0;
   do {
     const std::size_t last =
@@ -180,7 +183,7 @@ UsageReply list_usage_totals(AwsClient& client, const std::vector<std::string>& 
                                                         region, stats.request_id, stats.pages + 1));
       }
       ++stats.pages;
-      std::ranges::move(page.totals, std::back_inserter(reply.totals));
+      pages.push_back(std::move(page.totals));
       std::ranges::move(page.accounts, std::inserter(returned, returned.end()));
       if (page.next_token.empty()) break;
       if (!tokens.insert(page.next_token).second) {
@@ -193,6 +196,14 @@ UsageReply list_usage_totals(AwsClient& client, const std::vector<std::string>& 
     first = last;
   } while (first < accounts.size());
 
+  // One piece of the right size: a vector that grows would take twice as much.
+  std::size_t count = 0;
+  for (const auto& page : pages) count += page.size();
+  reply.totals.reserve(count);
+  for (auto& page : pages) {
+    std::ranges::move(page, std::back_inserter(reply.totals));
+    page = {};
+  }
   merge(reply);
   for (const std::string& account : accounts) {
     if (!returned.contains(account)) reply.missing.push_back(account);

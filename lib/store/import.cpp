@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "store/rows.h"
+#include "store/series.h"
 #include "store/store.h"
 #include "store/totals.h"
 
@@ -48,36 +49,25 @@ Store::ImportResult Store::import_records(std::vector<Record> records, bool all_
   {
     const std::lock_guard lock(mutex_);
     guarded("import", path_, [&] {
-      const std::size_t series_before = series_.size();
-      try {
-        SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-        for (auto from = records.begin(); from != records.end();) {
-          auto to = from;
-          while (to != records.end() && target_of(*to) == target_of(*from) &&
-                 to->region == from->region) {
-            ++to;
-          }
-          import_scope({from, to}, target_of(*from), result, bad);
-          scopes.emplace_back(target_of(*from), from->region);
-          from = to;
+      SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+      for (auto from = records.begin(); from != records.end();) {
+        auto to = from;
+        while (to != records.end() && target_of(*to) == target_of(*from) &&
+               to->region == from->region) {
+          ++to;
         }
-        if (result.bad == 0 || !all_or_nothing) {
-          transaction.commit();
-          const auto newest = db_.execAndGet("SELECT ifnull(max(id), 0) FROM poll").getInt64();
-          lock_.set_high_water(newest);
-          return;
-        }
-        scopes.clear();
-        result.added = 0;
-      } catch (...) {
-        series_.clear();
-        load_series();
-        throw;
+        import_scope({from, to}, target_of(*from), result, bad);
+        scopes.emplace_back(target_of(*from), from->region);
+        from = to;
       }
-      if (series_.size() != series_before) {
-        series_.clear();
-        load_series();
+      if (result.bad == 0 || !all_or_nothing) {
+        transaction.commit();
+        const auto newest = db_.execAndGet("SELECT ifnull(max(id), 0) FROM poll").getInt64();
+        lock_.set_high_water(newest);
+        return;
       }
+      scopes.clear();
+      result.added = 0;
     });
   }
   for (const auto& [target, region] : scopes) settle(target, region, core::from_unix(kFarAway));
@@ -103,6 +93,7 @@ void Store::import_scope(std::span<const Record> records, const std::string& tar
                            "INSERT INTO sample (poll_id, series_id, total, cost) VALUES (?, ?, ?, "
                            "?) ON CONFLICT DO UPDATE SET total = excluded.total, cost = "
                            "excluded.cost, gone = 0");
+  SeriesIds ids(db_, region);
   std::int64_t poll = 0;
   Time at{Seconds::min()};
   for (const Record& record : records) {
@@ -124,7 +115,7 @@ void Store::import_scope(std::span<const Record> records, const std::string& tar
         poll = db_.getLastInsertRowid();
       }
     }
-    const std::int64_t series = series_id(region, record.usage, at);
+    const std::int64_t series = ids.id_of(record.usage, at);
     known.bind(1, poll);
     known.bind(2, series);
     const bool there = known.executeStep();

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "store/rows.h"
+#include "store/series.h"
 #include "store/totals.h"
 
 namespace usaged::store {
@@ -18,18 +19,6 @@ using core::unix_seconds;
 
 std::string kind_name(RefreshKind kind) {
   return kind == RefreshKind::kOrganization ? "organization" : "trials";
-}
-
-std::string series_key(const std::string& region, const std::string& account,
-                       const std::string& type, const std::string& provider,
-                       const std::string& currency) {
-  std::string key;
-  key.reserve(account.size() + region.size() + type.size() + provider.size() + currency.size() + 4);
-  for (const std::string* part : {&account, &region, &type, &provider, &currency}) {
-    key += *part;
-    key += '\x1f';
-  }
-  return key;
 }
 
 void record(SQLite::Database& db, std::int64_t poll_id, const PollReport& report,
@@ -71,17 +60,7 @@ Store::Store(const std::string& path) : path_(path), lock_(path), db_(open_write
                   "delete {}.lock and start again",
                   path_, newest, expected, path_, path_);
     }
-    load_series();
   });
-}
-
-void Store::load_series() {
-  SQLite::Statement query(db_, "SELECT id, account, region, type, provider, currency FROM series");
-  while (query.executeStep()) {
-    series_.emplace(series_key(query.getColumn(2), query.getColumn(1), query.getColumn(3),
-                               query.getColumn(4), query.getColumn(5)),
-                    query.getColumn(0).getInt64());
-  }
 }
 
 int Store::recover(Time now) {
@@ -204,135 +183,105 @@ std::int64_t Store::begin_poll(const std::string& target, const std::string& reg
   });
 }
 
-std::int64_t Store::series_id(const std::string& region, const core::UsageTotal& total,
-                              Time first_seen) {
-  const std::string key =
-      series_key(region, total.account, total.type, total.provider, total.currency);
-  const auto known = series_.find(key);
-  if (known != series_.end()) return known->second;
-  SQLite::Statement insert(db_,
-                           "INSERT INTO series (account, region, type, provider, currency, "
-                           "first_seen) VALUES (?, ?, ?, ?, ?, ?)");
-  insert.bind(1, total.account);
-  insert.bind(2, region);
-  insert.bind(3, total.type);
-  insert.bind(4, total.provider);
-  insert.bind(5, total.currency);
-  put(insert, 6, first_seen);
-  insert.exec();
-  const std::int64_t id = db_.getLastInsertRowid();
-  series_.emplace(key, id);
-  return id;
-}
-
 std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snapshot& snapshot,
                                                 const PollReport& report) {
   const std::lock_guard lock(mutex_);
   return guarded("store snapshot", path_, [&] {
-    const std::size_t series_before = series_.size();
-    try {
-      SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-      SQLite::Statement poll(db_, "SELECT target, region, started FROM poll WHERE id = ?");
-      poll.bind(1, poll_id);
-      if (!poll.executeStep()) throw Error(ErrorCode::kInternal, "there is no poll {}", poll_id);
-      const std::string target = poll.getColumn(0);
-      const std::string region = poll.getColumn(1);
-      const Time started = core::from_unix(poll.getColumn(2).getInt64());
+    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    SQLite::Statement poll(db_, "SELECT target, region, started FROM poll WHERE id = ?");
+    poll.bind(1, poll_id);
+    if (!poll.executeStep()) throw Error(ErrorCode::kInternal, "there is no poll {}", poll_id);
+    const std::string target = poll.getColumn(0);
+    const std::string region = poll.getColumn(1);
+    const Time started = core::from_unix(poll.getColumn(2).getInt64());
 
-      std::vector<std::pair<std::int64_t, const core::UsageTotal*>> rows;
-      rows.reserve(snapshot.totals.size());
-      std::unordered_set<std::string_view> accounts;
-      for (const core::UsageTotal& total : snapshot.totals) {
-        rows.emplace_back(series_id(region, total, started), &total);
-        accounts.insert(total.account);
-      }
-      std::ranges::sort(rows);  // the table's own order
-
-      SQLite::Statement insert(
-          db_, "INSERT INTO sample (poll_id, series_id, total, cost) VALUES (?, ?, ?, ?)");
-      PollTotals totals;
-      std::unordered_set<std::int64_t> present;
-      present.reserve(rows.size());
-      for (const auto& [id, total] : rows) {
-        totals.add(*total);
-        insert.bind(1, poll_id);
-        insert.bind(2, id);
-        put(insert, 3, total->total);
-        put(insert, 4, total->cost);
-        insert.exec();
-        insert.reset();
-        present.insert(id);
-      }
-
-      std::unordered_set<std::string_view> failed;
-      for (const FailedAccount& account : snapshot.failed) failed.insert(account.account);
-      SQLite::Statement previous(
-          db_,
-          "SELECT v.series_id, s.account, s.type, s.provider, s.currency FROM sample v JOIN series "
-          "s ON s.id = v.series_id WHERE v.gone = 0 AND v.poll_id = (SELECT id FROM poll WHERE "
-          "target = ? AND region = ? AND "
-          "outcome = 'ok' ORDER BY started DESC, id DESC LIMIT 1)");
-      previous.bind(1, target);
-      previous.bind(2, region);
-      SQLite::Statement lost(db_, "INSERT INTO sample (poll_id, series_id, gone) VALUES (?, ?, ?)");
-      while (previous.executeStep()) {
-        const std::int64_t id = previous.getColumn(0).getInt64();
-        if (present.contains(id)) continue;
-        const bool unknown = !failed.empty() && failed.contains(previous.getColumn(1).getString());
-        lost.bind(1, poll_id);
-        lost.bind(2, id);
-        lost.bind(3, unknown ? 0 : 1);
-        lost.exec();
-        lost.reset();
-        if (unknown) {
-          totals.add({previous.getColumn(1), previous.getColumn(2), previous.getColumn(3),
-                      previous.getColumn(4), std::nullopt, std::nullopt});
-        }
-      }
-      totals.write(db_, poll_id, region);
-
-      SQLite::Statement add_missing(
-          db_,
-          "INSERT INTO missing_account (target, region, account, since, error) VALUES (?, ?, ?, ?, "
-          "?) ON CONFLICT DO UPDATE SET error = excluded.error");
-      nlohmann::json still_missing = nlohmann::json::array();
-      const auto note_missing = [&](const std::string& account, const std::string& error) {
-        still_missing.push_back(account);
-        add_missing.bind(1, target);
-        add_missing.bind(2, region);
-        add_missing.bind(3, account);
-        put(add_missing, 4, started);
-        put_text(add_missing, 5, error);
-        add_missing.exec();
-        add_missing.reset();
-      };
-      for (const std::string& account : snapshot.missing) note_missing(account, "");
-      for (const FailedAccount& account : snapshot.failed) {
-        note_missing(account.account, account.error);
-      }
-      SQLite::Statement drop_missing(
-          db_,
-          "DELETE FROM missing_account WHERE target = ? AND region = ? AND account NOT IN "
-          "(SELECT value FROM json_each(?))");
-      drop_missing.bind(1, target);
-      drop_missing.bind(2, region);
-      drop_missing.bind(3, still_missing.dump());
-      drop_missing.exec();
-
-      record(db_, poll_id, report, accounts.size(), rows.size());
-      note_prices(snapshot, region, started);
-      note_overlaps(poll_id, target, region);
-      auto changes = observe_behaviour(poll_id, target, region, started);
-      transaction.commit();
-      return changes;
-    } catch (...) {
-      // The series that this transaction made are gone with it.
-      if (series_.size() != series_before) {
-        series_.clear();
-        load_series();
-      }
-      throw;
+    std::vector<std::pair<std::int64_t, const core::UsageTotal*>> rows;
+    rows.reserve(snapshot.totals.size());
+    std::unordered_set<std::string_view> accounts;
+    SeriesIds ids(db_, region);
+    for (const core::UsageTotal& total : snapshot.totals) {
+      rows.emplace_back(ids.id_of(total, started), &total);
+      accounts.insert(total.account);
     }
+    std::ranges::sort(rows);  // the table's own order
+
+    SQLite::Statement insert(
+        db_, "INSERT INTO sample (poll_id, series_id, total, cost) VALUES (?, ?, ?, ?)");
+    PollTotals totals;
+    std::unordered_set<std::int64_t> present;
+    present.reserve(rows.size());
+    for (const auto& [id, total] : rows) {
+      totals.add(*total);
+      insert.bind(1, poll_id);
+      insert.bind(2, id);
+      put(insert, 3, total->total);
+      put(insert, 4, total->cost);
+      insert.exec();
+      insert.reset();
+      present.insert(id);
+    }
+
+    std::unordered_set<std::string_view> failed;
+    for (const FailedAccount& account : snapshot.failed) failed.insert(account.account);
+    SQLite::Statement previous(
+        db_,
+        "SELECT v.series_id, s.account, s.type, s.provider, s.currency FROM sample v JOIN series "
+        "s ON s.id = v.series_id WHERE v.gone = 0 AND v.poll_id = (SELECT id FROM poll WHERE "
+        "target = ? AND region = ? AND "
+        "outcome = 'ok' ORDER BY started DESC, id DESC LIMIT 1)");
+    previous.bind(1, target);
+    previous.bind(2, region);
+    SQLite::Statement lost(db_, "INSERT INTO sample (poll_id, series_id, gone) VALUES (?, ?, ?)");
+    while (previous.executeStep()) {
+      const std::int64_t id = previous.getColumn(0).getInt64();
+      if (present.contains(id)) continue;
+      const bool unknown = !failed.empty() && failed.contains(previous.getColumn(1).getString());
+      lost.bind(1, poll_id);
+      lost.bind(2, id);
+      lost.bind(3, unknown ? 0 : 1);
+      lost.exec();
+      lost.reset();
+      if (unknown) {
+        totals.add({previous.getColumn(1), previous.getColumn(2), previous.getColumn(3),
+                    previous.getColumn(4), std::nullopt, std::nullopt});
+      }
+    }
+    totals.write(db_, poll_id, region);
+
+    SQLite::Statement add_missing(
+        db_,
+        "INSERT INTO missing_account (target, region, account, since, error) VALUES (?, ?, ?, ?, "
+        "?) ON CONFLICT DO UPDATE SET error = excluded.error");
+    nlohmann::json still_missing = nlohmann::json::array();
+    const auto note_missing = [&](const std::string& account, const std::string& error) {
+      still_missing.push_back(account);
+      add_missing.bind(1, target);
+      add_missing.bind(2, region);
+      add_missing.bind(3, account);
+      put(add_missing, 4, started);
+      put_text(add_missing, 5, error);
+      add_missing.exec();
+      add_missing.reset();
+    };
+    for (const std::string& account : snapshot.missing) note_missing(account, "");
+    for (const FailedAccount& account : snapshot.failed) {
+      note_missing(account.account, account.error);
+    }
+    SQLite::Statement drop_missing(
+        db_,
+        "DELETE FROM missing_account WHERE target = ? AND region = ? AND account NOT IN "
+        "(SELECT value FROM json_each(?))");
+    drop_missing.bind(1, target);
+    drop_missing.bind(2, region);
+    drop_missing.bind(3, still_missing.dump());
+    drop_missing.exec();
+
+    record(db_, poll_id, report, accounts.size(), rows.size());
+    note_prices(snapshot, region, started);
+    note_overlaps(poll_id, target, region);
+    auto changes = observe_behaviour(poll_id, target, region, started);
+    transaction.commit();
+    return changes;
   });
 }
 

@@ -9,7 +9,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "core/alert.h"
@@ -224,9 +223,6 @@ class Store {
               core::Time now);
 
  private:
-  std::int64_t series_id(const std::string& region, const core::UsageTotal& total,
-                         core::Time first_seen);
-  void load_series();
   std::optional<std::int64_t> next_to_thin(const std::string& target, const std::string& region,
                                            std::int64_t before);
   // Makes the last good poll of a day stand for it; the others.
@@ -254,7 +250,6 @@ class Store {
   std::atomic<bool> sum_wanted_ = false;
   WriteLock lock_;
   SQLite::Database db_;
-  std::unordered_map<std::string, std::int64_t> series_;
 };
 
 }  // namespace usaged::store

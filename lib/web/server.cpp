@@ -75,6 +75,7 @@ class Connections {
     const std::lock_guard lock(mutex_);
     connections_.push_back({socket, Clock::now(), peer_of(socket)});
     if (stopping_) shut_down(socket);
+    wake_.notify_all();
     return std::prev(connections_.end());
   }
   void remove(std::list<Connection>::iterator connection) {
@@ -97,7 +98,9 @@ class Connections {
   void reap() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-      wake_.wait_for(lock, kReaperPause);
+      // Without connections there is nothing to look after.
+      wake_.wait(lock, [this] { return stopping_ || !connections_.empty(); });
+      wake_.wait_for(lock, kReaperPause, [this] { return stopping_; });
       const auto now = Clock::now();
       std::vector<Connection*> idle;
       for (Connection& connection : connections_) {
