@@ -97,7 +97,45 @@ the HTTP API describes itself at /openapi.yaml.
 .SH OPTIONS
 )";
 
-constexpr const char* kAfter = R"(.SH SIGNALS
+constexpr const char* kAfter = R"(.SH THE NUMBERS
+A total is that of the 30 days before its poll, as AWS sums it; a cost is AWS's own monthly estimate,
+undiscounted, in the currency that AWS sent. A number that is not known is null, never 0; a sum with an unknown
+part is unknown; every answer says how complete it is.
+.PP
+.B daily
+rebuilds what each day used: from one midnight to the next a sum gains the day that was, and loses the one
+30 days before. A day is exact where the sums tell it, and bounded (low, high, and an estimate that agrees with
+every sum) where the days before the first poll, or in a gap, are not known.
+.PP
+.B forecast
+adds days up to calendar months and says where the running one will end: the weekdays' usual shares at the
+level of the last weeks, with an interval that holds eight times of ten by how wrong the same forecast
+would have been before.
+.B showback
+is the same by a tag of the accounts.
+.PP
+A spike enters the sum once and leaves it 30 days later, so a fall need not mean that anything changed.
+.B echo
+says how much of a change is days that left and how much is new, and what each of the next 30 days will take with
+it.
+.SH ALERTS
+A spike is judged on what was used in the last day, not on the sum: by so many percent, so much money, and so
+many times what such days are usually off. So neither the fall 30 days after a spike nor the ramp of a young
+account fires, and a new spike on the day on which an old one leaves does. The other kinds of rules are in
+.BR inspector\-usaged.yaml (5).
+.PP
+What there is to tell is stored in the transaction of the alert. Alerts of one group go out together, and again
+each day until they end or are acknowledged; more than ten groups at once become one message. A message is sent
+until it is delivered, for a day, always with the same id; then it is dead, and
+.B redrive
+sends it again. What is silenced still fires, and is told once the silence has ended. An acknowledgement ends
+with its alert.
+.SH ACCESS
+On loopback everybody may read and write as long as no tokens are configured. With http.tokens, whoever asks sends
+Authorization: Bearer TOKEN, which may read, or write too. Another address takes http.tls and tokens. At a unix
+socket the kernel says who asks: root and the daemon's own user may do all, http.peers what they are given.
+Requests are answered only under names that the daemon knows (http.allowed_hosts).
+.SH SIGNALS
 Of the daemon:
 .TP
 .B SIGHUP
