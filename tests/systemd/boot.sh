@@ -244,8 +244,15 @@ refuse "and others are others" in_it setpriv --reuid=65534 --clear-groups \
 expect "a command finds its way there" in_it inspector-usaged silence add account_id=111111111111 \
   --comment test --url unix:/run/inspector-usaged.sock
 in_it systemctl stop inspector-usaged.socket inspector-usaged.service
-configure <<<"http: {socket: /run/inspector-usaged/api.sock, anonymous: none}$configuration"
+configure <<<"http: {socket: /run/inspector-usaged/api.sock, anonymous: none,
+  peers: [{user: games, scope: read}]}$configuration"
+sh_in_it 'cp /usr/share/doc/inspector-usaged/examples/systemd/peers.conf \
+  /etc/systemd/system/inspector-usaged.service.d/; systemctl daemon-reload'
 in_it systemctl start inspector-usaged
+expect "a peer that is configured may read" in_it setpriv --reuid=games --clear-groups \
+  curl -sf --unix-socket /run/inspector-usaged/api.sock http://localhost/api/v1/status
+refuse "and another may not" in_it setpriv --reuid=65534 --clear-groups \
+  curl -sf --unix-socket /run/inspector-usaged/api.sock http://localhost/api/v1/status
 expect "a socket of its own" in_it inspector-usaged silence add account_id=111111111111 --comment test
 configure <<<"$configuration"
 in_it systemctl restart inspector-usaged
