@@ -245,9 +245,8 @@ std::string local_url(const core::Config::Http& http) {
   const bool tls = !http.tls_certificate.empty();
   // Its certificate is for the name that others know it by.
   if (tls && http.external_url.starts_with("https:")) return http.external_url;
-  const bool v6 = http.address.find(':') != std::string::npos;
-  return fmt::format("{}://{}:{}", tls ? "https" : "http",
-                     v6 ? "[" + http.address + "]" : http.address, http.port);
+  return fmt::format("{}://{}:{}", tls ? "https" : "http", core::bracketed(http.address),
+                     http.port);
 }
 
 std::string external_url(const core::Config::Http& http, const std::string& own) {

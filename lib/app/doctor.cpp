@@ -1,6 +1,7 @@
 #include "app/doctor.h"
 
 #include <Poco/Environment.h>
+#include <Poco/URI.h>
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <netdb.h>
@@ -15,7 +16,6 @@
 #include <map>
 #include <memory>
 #include <set>
-#include <system_error>
 
 #include "app/aws.h"
 #include "app/daemon.h"
@@ -42,30 +42,7 @@ constexpr std::int64_t kLeastFree = 256LL << 20U;
 // AWS refuses signatures from 5 minutes on.
 constexpr Seconds kMostSkew{240};
 
-std::string reason(int error) { return std::generic_category().message(error); }
-
 std::string megabytes(std::int64_t bytes) { return fmt::format("{} MB", bytes >> 20U); }
-
-// "https", "name.example.com", "443" of a URL.
-struct Parts {
-  std::string scheme;
-  std::string host;
-  std::string port;
-};
-
-Parts parts_of(const std::string& url) {
-  Parts parts;
-  const std::size_t at = url.find("://");
-  parts.scheme = url.substr(0, at);
-  std::string authority = url.substr(at + 3);
-  authority = authority.substr(0, authority.find('/'));
-  const std::size_t bracket = authority.find(']');
-  const std::size_t colon = authority.find(':', bracket == std::string::npos ? 0 : bracket);
-  parts.host = authority.substr(0, colon);
-  if (bracket != std::string::npos) parts.host = authority.substr(1, bracket - 1);
-  parts.port = colon != std::string::npos ? authority.substr(colon + 1) : parts.scheme;
-  return parts;
-}
 
 // Why a name has no address; empty: it has one.
 std::string unresolved(const std::string& host) {
@@ -187,7 +164,8 @@ void Doctor::named_files() {
     if (file.empty() || file.starts_with(core::kCredentialPrefix)) continue;
     struct stat info {};
     if (::stat(file.c_str(), &info) != 0) {
-      bad(key, fmt::format("{}: {}", file, reason(errno)), "put it there, readable for the daemon");
+      bad(key, fmt::format("{}: {}", file, core::errno_text(errno)),
+          "put it there, readable for the daemon");
     } else if ((info.st_mode & S_IRWXO) != 0) {
       bad(key, file + ": is open to everybody", "chmod o= " + file);
     } else {
@@ -200,7 +178,7 @@ void Doctor::folder() {
   const fs::path path = fs::path(config_.database).parent_path();
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) {
-    bad("folder", fmt::format("{}: {}", path.string(), reason(errno)),
+    bad("folder", fmt::format("{}: {}", path.string(), core::errno_text(errno)),
         "start the service, which makes it, or make it for the daemon's user");
     return;
   }
@@ -363,11 +341,11 @@ void Doctor::connections() {
   const bool proxy = world_.environment("HTTPS_PROXY") || world_.environment("https_proxy") ||
                      world_.environment("ALL_PROXY") || world_.environment("all_proxy");
   for (const auto& [url, what] : urls) {
-    const Parts parts = parts_of(url);
+    const std::string host = Poco::URI(url).getHost();
     // Behind a proxy it is the proxy that resolves names.
-    const std::string unknown = proxy ? "" : unresolved(parts.host);
+    const std::string unknown = proxy ? "" : unresolved(host);
     if (!unknown.empty()) {
-      bad(what, fmt::format("DNS: {}: {}", parts.host, unknown),
+      bad(what, fmt::format("DNS: {}: {}", host, unknown),
           "see /etc/resolv.conf, or name a proxy (HTTPS_PROXY)");
       continue;
     }
@@ -385,10 +363,10 @@ void Doctor::connections() {
   }
   for (const core::Receiver& receiver : config_.receivers) {
     if (receiver.url.empty() || proxy) continue;
-    const Parts parts = parts_of(receiver.url);
-    const std::string unknown = unresolved(parts.host);
+    const std::string host = Poco::URI(receiver.url).getHost();
+    const std::string unknown = unresolved(host);
     if (!unknown.empty()) {
-      bad("receiver " + receiver.name, fmt::format("DNS: {}: {}", parts.host, unknown),
+      bad("receiver " + receiver.name, fmt::format("DNS: {}: {}", host, unknown),
           "mend its url; `inspector-usaged test-notify` tries it");
     }
   }

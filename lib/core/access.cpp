@@ -28,6 +28,10 @@ Access access_of(const std::vector<Peer>& peers, std::uint32_t uid) {
   return found == peers.end() ? Access::kNone : found->scope;
 }
 
+std::string bracketed(const std::string& address) {
+  return address.find(':') == std::string::npos ? address : "[" + address + "]";
+}
+
 bool is_loopback(const std::string& address) {
   in_addr v4{};
   if (::inet_pton(AF_INET, address.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24U == 127;

@@ -32,6 +32,9 @@ struct Peer {
 // the list says, others nothing.
 Access access_of(const std::vector<Peer>& peers, std::uint32_t uid);
 
+// An address as URLs and Host headers have it: IPv6 in brackets.
+std::string bracketed(const std::string& address);
+
 // True for an address of the machine itself: 127.0.0.0/8, ::1.
 bool is_loopback(const std::string& address);
 

@@ -40,10 +40,6 @@ double median(std::vector<double> values) {
   return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
-std::int64_t day_of(Time moment) {
-  return std::chrono::floor<std::chrono::days>(moment).time_since_epoch().count();
-}
-
 std::size_t weekday(std::int64_t day) { return static_cast<std::size_t>((day + 4) % 7); }
 
 struct Known {

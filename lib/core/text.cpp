@@ -170,9 +170,11 @@ std::uint64_t stable_hash(std::string_view text) {
   return hash ^ (hash >> 33U);
 }
 
+std::string errno_text(int error) { return std::generic_category().message(error); }
+
 std::string read_file(const std::string& path, std::size_t most) {
   const auto fail = [&path](int error) {
-    return Error(ErrorCode::kConfig, "{}: {}", path, std::generic_category().message(error));
+    return Error(ErrorCode::kConfig, "{}: {}", path, errno_text(error));
   };
   struct Descriptor {
     int fd;

@@ -20,6 +20,9 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 // Percent-encodes all bytes but RFC 3986's unreserved ones and those of `keep`.
 std::string percent_encode(std::string_view text, std::string_view keep = "");
 
+// What an errno means, for people.
+std::string errno_text(int error);
+
 // Lower-case hexadecimal.
 std::string hex(std::string_view bytes);
 // SHA-256 as 32 raw bytes, and HMAC-SHA256 likewise.

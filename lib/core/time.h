@@ -16,6 +16,10 @@ inline constexpr Seconds kHour{3600};
 inline constexpr Seconds kDay{86400};
 
 constexpr std::int64_t unix_seconds(Time t) { return t.time_since_epoch().count(); }
+// The UTC day of a moment, counted since the epoch.
+constexpr std::int64_t day_of(Time t) {
+  return std::chrono::floor<std::chrono::days>(t).time_since_epoch().count();
+}
 constexpr Time from_unix(std::int64_t seconds) { return Time{Seconds{seconds}}; }
 
 // "2026-03-01T12:00:00Z" (RFC 3339).

@@ -61,7 +61,6 @@ double price_factor(std::string_view region) {
   return region.starts_with("eu-") ? 1.1 : 1.25;
 }
 
-std::int64_t day_of(core::Time t) { return core::unix_seconds(t) / 86400; }
 core::Time time_of(std::int64_t day) { return core::from_unix(day * 86400); }
 
 double round_to(double value, double steps) { return std::round(value * steps) / steps; }
@@ -140,7 +139,7 @@ std::optional<int> Organization::find(std::string_view id) const {
 
 bool Organization::is_member(int account, core::Time t) const {
   const Member& member = members_.at(static_cast<std::size_t>(account));
-  return day_of(t) >= member.joined && day_of(t) < member.left;
+  return core::day_of(t) >= member.joined && core::day_of(t) < member.left;
 }
 
 Trial Organization::trial(int account) const {
@@ -191,7 +190,7 @@ double Organization::daily(const Series& series, std::int64_t day) const {
 double Organization::daily(int account, const std::string& region, std::string_view type,
                            core::Time day) const {
   for (std::size_t i = 0; i < kTypes.size(); ++i) {
-    if (kTypes.at(i).name == type) return daily(series(account, region, i), day_of(day));
+    if (kTypes.at(i).name == type) return daily(series(account, region, i), core::day_of(day));
   }
   return 0;
 }
@@ -199,7 +198,7 @@ double Organization::daily(int account, const std::string& region, std::string_v
 std::vector<core::UsageTotal> Organization::totals(int account, const std::string& region,
                                                    core::Time t) const {
   std::vector<core::UsageTotal> result;
-  const std::int64_t today = day_of(t);
+  const std::int64_t today = core::day_of(t);
   const double passed = static_cast<double>(core::unix_seconds(t) % 86400) / 86400;
   for (std::size_t i = 0; i < kTypes.size(); ++i) {
     const Series s = series(account, region, i);
@@ -218,7 +217,7 @@ std::vector<core::UsageTotal> Organization::totals(int account, const std::strin
       const core::Time to = std::min(surge->to, t);
       if (from >= to) continue;
       const double days = static_cast<double>((to - from).count()) / 86400;
-      const double used = daily(s, day_of(surge->from)) * (surge->factor - 1) * days;
+      const double used = daily(s, core::day_of(surge->from)) * (surge->factor - 1) * days;
       total += used;
       billed += used;
     }
@@ -242,7 +241,7 @@ std::vector<Label> Organization::labels(core::Time from, core::Time to) const {
       for (std::size_t i = 0; i < kTypes.size(); ++i) {
         const Series s = series(account, region, i);
         if (s.base == 0) continue;
-        for (std::int64_t day = day_of(from) - kLongestSpike; time_of(day) < to; ++day) {
+        for (std::int64_t day = core::day_of(from) - kLongestSpike; time_of(day) < to; ++day) {
           const auto event = event_of(s.hash, day);
           if (!event || time_of(day + event->days) <= from || daily(s, day) == 0) continue;
           result.push_back({id, region, std::string(s.type->name), event->spike ? "spike" : "burst",

@@ -38,8 +38,7 @@ class Draft {
 };
 
 [[noreturn]] void fail(const std::string& path, const char* what, int error) {
-  throw Error(ErrorCode::kStorage, "{}: {}: {}", path, what,
-              std::generic_category().message(error));
+  throw Error(ErrorCode::kStorage, "{}: {}: {}", path, what, core::errno_text(error));
 }
 
 // On disk, whatever happens next.

@@ -106,17 +106,16 @@ Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, Time
     // Where polls were thinned out, a day is what was expected.
     const Time thinned_to = std::min(to, scope.thinned_until);
     if (from < thinned_to) {
-      const auto day_of = [](Time t) { return core::unix_seconds(t) / 86400; };
       const auto kept =
           static_cast<std::int64_t>(std::ranges::count_if(scope.polls, [&](const GoodPoll& poll) {
             return poll.taken_at >= from && poll.taken_at < thinned_to;
           }));
       result.good += kept;
       const bool earlier = std::ranges::any_of(scope.polls, [&](const GoodPoll& poll) {
-        return poll.taken_at < from && day_of(poll.taken_at) == day_of(from);
+        return poll.taken_at < from && core::day_of(poll.taken_at) == core::day_of(from);
       });
-      result.expected +=
-          std::max(kept, day_of(thinned_to - Seconds{1}) - day_of(from) + (earlier ? 0 : 1));
+      result.expected += std::max(
+          kept, core::day_of(thinned_to - Seconds{1}) - core::day_of(from) + (earlier ? 0 : 1));
     }
     const Time whole_from = std::max(from, thinned_to);
     std::set<Time> slots;
@@ -175,7 +174,7 @@ std::vector<CollectionDay> collection_days(Reader& reader, const Filter& filter,
     const Time from = std::max(start, never ? scope.first_attempt : scope.first_good);
     const Time to = std::min(end, scope.ends);
     if (from >= to) continue;
-    const std::int64_t first = core::unix_seconds(from) / 86400;
+    const std::int64_t first = core::day_of(from);
     const std::int64_t last = (core::unix_seconds(to) - 1) / 86400;
     const std::size_t begin = days.size();
     std::vector<core::Seconds> longest(static_cast<std::size_t>(last - first + 1));

@@ -10,7 +10,6 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
-#include <system_error>
 
 #include "core/text.h"
 #include "embedded_migrations.h"
@@ -23,8 +22,6 @@ using core::ErrorCode;
 
 constexpr int kBusyTimeoutMs = 5000;
 constexpr int kJournalSizeLimit = 64 << 20;
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 int version_of(std::string_view file_name) {
   int version = 0;
@@ -120,7 +117,7 @@ WriteLock::WriteLock(const std::string& database) : path_(database + ".lock") {
   fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (fd_ < 0) {
     throw Error(ErrorCode::kStorage, "{}: {}; does the folder exist, and may this user write it?",
-                path_, reason(errno));
+                path_, core::errno_text(errno));
   }
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
@@ -129,7 +126,7 @@ WriteLock::WriteLock(const std::string& database) : path_(database + ".lock") {
       throw Error(ErrorCode::kConflict,
                   "{}: another inspector-usaged is writing this database; stop it first", database);
     }
-    throw Error(ErrorCode::kStorage, "{}: {}", path_, reason(error));
+    throw Error(ErrorCode::kStorage, "{}: {}", path_, core::errno_text(error));
   }
 }
 
@@ -146,7 +143,7 @@ std::int64_t WriteLock::high_water() const {
 void WriteLock::set_high_water(std::int64_t poll_id) const {
   const std::string text = fmt::format("{:020}\n", poll_id);
   if (::pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
-    throw Error(ErrorCode::kStorage, "{}: {}", path_, reason(errno));
+    throw Error(ErrorCode::kStorage, "{}: {}", path_, core::errno_text(errno));
   }
 }
 

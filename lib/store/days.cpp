@@ -22,8 +22,6 @@ using core::Time;
 
 constexpr std::int64_t kMostDays = 1100;
 
-std::int64_t day_of(Time t) { return core::unix_seconds(t) / 86400; }
-
 void add_known(std::optional<double>& sum, const std::optional<double>& value) {
   if (!value) sum.reset();
   if (sum) *sum += *value;
@@ -183,7 +181,7 @@ std::optional<std::int64_t> Rebuilder::nothing_before(const SeriesRow& row, std:
   account_.bind(2, row.region);
   const bool account_was_there = account_.executeStep() && account_.getColumn(0).getInt64() <
                                                                core::unix_seconds(row.first_seen);
-  if (!account_was_there || day_of(row.first_seen) != day) return std::nullopt;
+  if (!account_was_there || core::day_of(row.first_seen) != day) return std::nullopt;
   const auto at = seen.lower_bound(day);
   if (at == seen.begin()) return std::nullopt;
   return *std::prev(at);
@@ -289,8 +287,8 @@ void Days::each_of_sums(const Range& range, const UseDay& use_day, const UseMont
 }
 
 DailyAnswer daily(Reader& reader, const Question& question, Time start, Time end, Time now) {
-  const std::int64_t first = day_of(start);
-  const std::int64_t last = std::min(day_of(end), day_of(now) - 1);
+  const std::int64_t first = core::day_of(start);
+  const std::int64_t last = std::min(core::day_of(end), core::day_of(now) - 1);
   if (end < start) throw Error(ErrorCode::kInvalid, "end: is before the start");
   if (last - first >= kMostDays) {
     throw Error(ErrorCode::kInvalid, "the range has {} days; {} are allowed", last - first + 1,

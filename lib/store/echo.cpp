@@ -44,7 +44,7 @@ EchoAnswer echo(Reader& reader, const Question& question, Time start, Time end, 
   Days source(reader, question);
   const std::vector<Group>& groups = source.selection().groups();
   std::vector<GroupDays> days(groups.size());
-  const std::int64_t today = core::unix_seconds(now) / 86400;
+  const std::int64_t today = core::day_of(now);
   source.each({core::unix_seconds(deltas.start) / 86400 - kWindow - 1, today - 1},
               [&](std::size_t group, std::int64_t day, const GroupDay& usage) {
                 days[group][day].add(usage);

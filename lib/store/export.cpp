@@ -118,9 +118,8 @@ void each_snapshot(Reader& reader, core::Time end,
 
 std::int64_t each_charge(Reader& reader, const Filter& filter, core::Time start, core::Time end,
                          core::Time now, const std::function<void(const core::Charge&)>& use) {
-  const std::int64_t first = core::unix_seconds(start) / 86400;
-  const std::int64_t last =
-      std::min(core::unix_seconds(end) / 86400, core::unix_seconds(now) / 86400 - 1);
+  const std::int64_t first = core::day_of(start);
+  const std::int64_t last = std::min(core::day_of(end), core::day_of(now) - 1);
   const auto tags = load_tags(reader);
   const auto names = account_names(reader);
   const auto find = [](const auto& map, const std::string& account) {

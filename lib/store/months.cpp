@@ -77,7 +77,7 @@ void project(MonthRow& row, const std::vector<double>& history, std::int64_t las
 
 MonthAnswer months(Reader& reader, const Question& question, int count,
                    std::optional<double> budget, core::Time now) {
-  const std::int64_t today = core::unix_seconds(now) / 86400;
+  const std::int64_t today = core::day_of(now);
   const year_month running = month_of(today);
   const year_month first = running - std::chrono::months{count - 1};
   const core::Time from = core::from_unix(first_day(first) * 86400);

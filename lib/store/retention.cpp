@@ -15,15 +15,13 @@ constexpr int kMostEvents = 500;
 constexpr int kPagesAtOnce = 1000;
 constexpr std::int64_t kPagesSpare = 500;
 
-std::int64_t day_number(core::Time t) { return core::unix_seconds(t) / 86400; }
-
 }  // namespace
 
 void Store::thin(const std::string& target, const std::string& region, core::Time now,
                  core::Seconds keep) {
   if (keep <= core::Seconds{0}) return;
   for (int i = 0; i < kMostDays; ++i) {
-    const auto day = next_to_thin(target, region, day_number(now - keep));
+    const auto day = next_to_thin(target, region, core::day_of(now - keep));
     if (!day) break;
     // Each poll in a transaction of its own: polls and readers go on between them.
     for (const std::int64_t poll : keep_one_poll(target, region, *day)) drop_poll(poll);
@@ -37,6 +35,7 @@ void Store::thin(const std::string& target, const std::string& region, core::Tim
       note.exec();
     });
   }
+  const std::lock_guard lock(mutex_);
   give_back_space();
 }
 
@@ -48,8 +47,8 @@ std::optional<std::int64_t> Store::next_to_thin(const std::string& target,
     SQLite::Statement query(
         db_,
         "SELECT min(p.started) / 86400 FROM scope s JOIN poll p ON p.target = s.target AND "
-        "p.region "
-        "= s.region WHERE s.target = ?1 AND s.region = ?2 AND p.started >= (1 + ifnull(s.thinned, "
+        "p.region = s.region WHERE s.target = ?1 AND s.region = ?2 AND p.started >= (1 + "
+        "ifnull(s.thinned, "
         "-1)) * 86400 AND p.started < min(?3, 1 + ifnull(s.settled, -1)) * 86400");
     query.bind(1, target);
     query.bind(2, region);
@@ -66,8 +65,8 @@ std::vector<std::int64_t> Store::keep_one_poll(const std::string& target, const 
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
     SQLite::Statement query(db_,
                             "SELECT id FROM poll WHERE target = ?1 AND region = ?2 AND started "
-                            "BETWEEN ?3 * 86400 AND ?3 "
-                            "* 86400 + 86399 ORDER BY outcome = 'ok' DESC, started DESC, id DESC");
+                            "BETWEEN ?3 * 86400 AND ?3 * 86400 + 86399 ORDER BY outcome = 'ok' "
+                            "DESC, started DESC, id DESC");
     query.bind(1, target);
     query.bind(2, region);
     query.bind(3, day);
@@ -90,8 +89,8 @@ std::vector<std::int64_t> Store::keep_one_poll(const std::string& target, const 
     SQLite::Statement gone(
         db_,
         "INSERT OR IGNORE INTO sample (poll_id, series_id, gone) SELECT ?4, v.series_id, 1 FROM "
-        "poll "
-        "p JOIN sample v ON v.poll_id = p.id WHERE p.target = ?1 AND p.region = ?2 AND p.started "
+        "poll p JOIN sample v ON v.poll_id = p.id WHERE p.target = ?1 AND p.region = ?2 AND "
+        "p.started "
         "BETWEEN ?3 * 86400 AND ?3 * 86400 + 86399 AND p.outcome = 'ok' AND v.gone = 1");
     gone.bind(1, target);
     gone.bind(2, region);
@@ -146,11 +145,9 @@ void Store::expire(core::Time now, core::Seconds keep) {
     // With an alert go its events, and what was told of them.
     for (const char* sql :
          {"DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE state = 'resolved' AND "
-          "ends_at < "
-          "?1 LIMIT ?2)",
+          "ends_at < ?1 LIMIT ?2)",
           "DELETE FROM notification WHERE id IN (SELECT id FROM notification n WHERE finished < ?1 "
-          "AND "
-          "NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notification_id = n.id) LIMIT ?2)",
+          "AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notification_id = n.id) LIMIT ?2)",
           "DELETE FROM silence WHERE id IN (SELECT id FROM silence WHERE ends_at < ?1 LIMIT ?2)"}) {
       SQLite::Statement statement(db_, sql);
       statement.bind(1, static_cast<std::int64_t>(core::unix_seconds(now - keep)));
@@ -159,16 +156,11 @@ void Store::expire(core::Time now, core::Seconds keep) {
     }
     transaction.commit();
   });
-  give_back_space_locked();
-}
-
-void Store::give_back_space() {
-  const std::lock_guard lock(mutex_);
-  give_back_space_locked();
+  give_back_space();
 }
 
 // A fifth of the file may be free: it is needed again within hours.
-void Store::give_back_space_locked() {
+void Store::give_back_space() {
   guarded("give back space", path_, [&] {
     const std::int64_t free = db_.execAndGet("PRAGMA freelist_count").getInt64();
     const std::int64_t all = db_.execAndGet("PRAGMA page_count").getInt64();

@@ -5,7 +5,7 @@
 namespace usaged::store {
 
 int Store::settle(const std::string& target, const std::string& region, core::Time now) {
-  const std::int64_t today = core::unix_seconds(now) / 86400;  // an import settles all it has
+  const std::int64_t today = core::day_of(now);  // an import settles all it has
   std::vector<std::int64_t> days;
   {
     const std::lock_guard lock(mutex_);

@@ -26,7 +26,6 @@ constexpr std::size_t kLeastSteps = 6;
 // Of a mean day: what rounding leaves, and no usage.
 constexpr double kNothing = 0.01;
 
-std::int64_t day_of(Time t) { return core::unix_seconds(t) / 86400; }
 Time midnight(std::int64_t day) { return core::from_unix(day * 86400); }
 
 bool is_known(const GroupValue& value) {
@@ -35,7 +34,7 @@ bool is_known(const GroupValue& value) {
 
 // What the sums of a day say of the hours in it, as of the poll at or before a moment.
 std::optional<double> bend_at(Time moment, const std::map<Time, const GroupValue*>& values) {
-  const std::int64_t day = day_of(moment);
+  const std::int64_t day = core::day_of(moment);
   const auto find = [&](Time t) -> const GroupValue* {
     const auto found = values.find(t + kSlack);
     const bool good = found != values.end() && is_known(*found->second) &&
@@ -78,7 +77,7 @@ std::vector<double> largest_steps(Reader& reader, const Question& question, std:
 }  // namespace
 
 void SpikeMemory::refresh(Reader& reader, const Question& question, Time now) {
-  const std::int64_t today = day_of(now);
+  const std::int64_t today = core::day_of(now);
   // Days are added by settling, scope by scope, and then summed, region by region.
   const std::string state = guarded("read days", reader.path(), [&] {
     SQLite::Statement query(reader.db(),
@@ -118,8 +117,8 @@ std::vector<SpikeRow> spikes(Reader& reader, const Question& question,
   // The moments that matter, in order, each once.
   std::set<Time> times{now, earlier};
   for (const Time moment : {now - kDay - kWindow, now - kWindow}) {
-    times.insert({moment + kSlack, midnight(day_of(moment)) + kSlack,
-                  midnight(day_of(moment) + 1) + kSlack});
+    times.insert({moment + kSlack, midnight(core::day_of(moment)) + kSlack,
+                  midnight(core::day_of(moment) + 1) + kSlack});
   }
   const std::vector<Time> in_order(times.begin(), times.end());
   const Moments moments = History(reader).at(question, in_order);

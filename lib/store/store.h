@@ -230,9 +230,8 @@ class Store {
                                           std::int64_t day);
   std::int64_t interval_that_covers(std::int64_t poll_id);
   void drop_poll(std::int64_t poll_id);
-  // Lets the file shrink by some pages, if it has many free ones.
+  // Lets the file shrink by some pages, if it has many free ones. The mutex must be held.
   void give_back_space();
-  void give_back_space_locked();
   void sum_region(Reader& reader, const std::string& region);
   void import_scope(std::span<const core::Record> records, const std::string& target,
                     ImportResult& result, const std::function<void(const core::BadRow&)>& bad);

@@ -16,10 +16,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <utility>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace usaged::web {
 namespace {
@@ -28,8 +28,6 @@ using core::Error;
 using core::ErrorCode;
 
 constexpr int kBacklog = 128;
-
-std::string text_of(int error) { return std::generic_category().message(error); }
 
 // Wraps each connection in TLS as long as there is a certificate. The handshake is part of the
 // first read, so that it is the connection's thread that waits for it.
@@ -91,7 +89,7 @@ Poco::Net::Context::Ptr load_tls(const TlsFiles& files) {
   if (files.certificate.empty()) return nullptr;
   struct stat info {};
   if (::stat(files.key.c_str(), &info) != 0) {
-    throw Error(ErrorCode::kConfig, "http.tls.key: {}: {}", files.key, text_of(errno));
+    throw Error(ErrorCode::kConfig, "http.tls.key: {}: {}", files.key, core::errno_text(errno));
   }
   if ((info.st_mode & S_IRWXO) != 0) {
     throw Error(ErrorCode::kConfig, "http.tls.key: {}: is open to everybody; chmod o= it",
@@ -137,13 +135,13 @@ Poco::Net::ServerSocket listen_at(const std::string& address, int port,
 Poco::Net::ServerSocket listen_at_path(const std::string& path) {
   const sockaddr_un address = unix_address(path);
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) throw Error(ErrorCode::kUnavailable, "http.socket: {}", text_of(errno));
+  if (fd < 0) throw Error(ErrorCode::kUnavailable, "http.socket: {}", core::errno_text(errno));
   Listening socket(new Listener(fd, nullptr));  // closes it
   if (is_left_over(address)) ::unlink(path.c_str());
   if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::chmod(path.c_str(), 0666) != 0 || ::listen(fd, kBacklog) != 0) {
     throw Error(ErrorCode::kUnavailable, "can't listen on {}: {} (http.socket)", path,
-                text_of(errno));
+                core::errno_text(errno));
   }
   return socket;
 }
@@ -156,7 +154,8 @@ ListenAddress address_of(const Poco::Net::ServerSocket& socket) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   if (::getsockname(socket.impl()->sockfd(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    throw Error(ErrorCode::kUnavailable, "a socket to listen at is none: {}", text_of(errno));
+    throw Error(ErrorCode::kUnavailable, "a socket to listen at is none: {}",
+                core::errno_text(errno));
   }
   if (address.ss_family == AF_UNIX) {
     return {"", 0, reinterpret_cast<const sockaddr_un*>(&address)->sun_path};

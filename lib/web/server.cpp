@@ -390,12 +390,8 @@ void linger(Poco::Net::StreamSocket socket) {
   }
 }
 
-std::string bracketed(const std::string& address) {
-  return address.find(':') == std::string::npos ? address : "[" + address + "]";
-}
-
 ServerOptions with_own_hosts(ServerOptions options) {
-  options.allowed_hosts.push_back(bracketed(options.address));
+  options.allowed_hosts.push_back(core::bracketed(options.address));
   for (const char* host : {"localhost", "127.0.0.1", "[::1]"}) {
     options.allowed_hosts.emplace_back(host);
   }
@@ -741,7 +737,8 @@ std::string Server::url() const {
   const ListenAddress& first = state_->addresses.front();
   if (first.address.empty()) return "unix:" + first.path;
   const bool tls = !state_->options()->tls.certificate.empty();
-  return fmt::format("{}://{}:{}", tls ? "https" : "http", bracketed(first.address), first.port);
+  return fmt::format("{}://{}:{}", tls ? "https" : "http", core::bracketed(first.address),
+                     first.port);
 }
 
 }  // namespace usaged::web
