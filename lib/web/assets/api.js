@@ -1,6 +1,6 @@
 // Talking to the daemon. Addresses are relative to the page, so that it works behind any prefix.
 
-import { h } from './dom.js';
+import { h, released } from './dom.js';
 
 export class ApiError extends Error {
   constructor(message, status) {
@@ -111,8 +111,13 @@ async function authorized(url, options = {}) {
   }
 }
 
-// GET: returns {data, completeness, next_cursor, ...}. Throws ApiError.
-export const ask = (path, params) => authorized(address(path, params));
+// GET: returns {data, completeness, next_cursor, ...}. Throws ApiError. What was asked for is about to
+// be put on the page, so it is not given while something on it is being clicked.
+export async function ask(path, params) {
+  const reply = await authorized(address(path, params));
+  await released();
+  return reply;
+}
 
 export const send = (method, path, body) =>
   authorized(address(path), {

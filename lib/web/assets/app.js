@@ -3,7 +3,7 @@
 import { ask, isOffline } from './api.js';
 import { format, kViews, parse } from './address.js';
 import { redrawCharts } from './chart.js';
-import { fill, h, note } from './dom.js';
+import { fill, h, hold, note } from './dom.js';
 import { time } from './format.js';
 import { Accounts } from './accounts.js';
 import { Alerts } from './alerts.js';
@@ -167,6 +167,7 @@ function press(event) {
 
 addEventListener('hashchange', () => refresh(true));
 addEventListener('keydown', press);
+addEventListener('pointerdown', hold);
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden) refresh();
 });

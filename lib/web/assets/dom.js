@@ -36,6 +36,27 @@ export function fill(place, ...children) {
   }
 }
 
+const kReleases = ['pointerup', 'pointercancel', 'blur'];
+let held = null;
+
+// From the press of the pointer's button until its release, released() waits: a click or a drag that
+// began on an element is lost if the element is replaced.
+export function hold() {
+  held ||= new Promise((resolve) => {
+    const release = () => {
+      for (const name of kReleases) removeEventListener(name, release);
+      // The click comes after the release, in the same task.
+      setTimeout(() => {
+        held = null;
+        resolve();
+      });
+    };
+    for (const name of kReleases) addEventListener(name, release);
+  });
+}
+
+export const released = () => held;
+
 // Columns: {title, number, cell(row), sort}; a cell is a text or an element. With `order`
 // ({by, down, href(by)}), columns with a `sort` have links that order the table by them.
 export function table(label, columns, rows, { order, rowClass } = {}) {

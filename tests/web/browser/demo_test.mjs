@@ -143,6 +143,33 @@ test('a part of the time is chosen by dragging over the chart, and is in the add
   await tab.close();
 });
 
+test('what is pressed stays in its place until it is released', async () => {
+  const tab = await open(browser);
+  const { page } = tab;
+  const readAnew = async () => {
+    const answered = page.waitForResponse((reply) => reply.url().includes('/api/v1/status'));
+    await page.keyboard.press('r');
+    await (await answered).finished();
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // for whatever follows it
+  };
+  await tab.visit(`${url}#/movers?window=7d`);
+  await page.locator('section[aria-label=Movers] tbody a').first().hover();
+  await page.mouse.down();
+  await readAnew();
+  await page.mouse.up();
+  await page.waitForURL(/account=\d{12}&by=type/);
+
+  await tab.visit(`${url}#/overview`);
+  const box = await page.locator('.chart .u-over').first().boundingBox();
+  await page.mouse.move(box.x + box.width * 0.3, box.y + 50);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 60, { steps: 5 });
+  await readAnew();
+  await page.mouse.up();
+  await page.waitForURL(/start=\d{4}-\d\d-\d\dT/);
+  await tab.close();
+});
+
 test('the arrow keys move through a chart', async () => {
   const tab = await open(browser);
   await tab.visit(url);
