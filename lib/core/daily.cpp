@@ -249,17 +249,23 @@ class Segment {
              double more_high) {
     double low = 0;
     double high = 0;
+    double widest = 0;
     int unbounded = 0;
     for (std::int64_t day = first; day < last; ++day) {
-      low += at(days_, day).low;
-      if (std::isinf(at(days_, day).high)) {
+      const Range& range = at(days_, day);
+      low += range.low;
+      if (std::isinf(range.high)) {
         ++unbounded;
       } else {
-        high += at(days_, day).high;
+        high += range.high;
       }
+      widest = std::max(widest, range.high - range.low);
     }
     const double most = sum.high + more_high;
     const double least = sum.low + more_low;
+    // No day is wider than what all of them leave open.
+    const double open = std::min(most - low, high - least);
+    if (unbounded == 0 && widest <= open + 1e-12 * std::max(1.0, open)) return false;
     bool changed = false;
     for (std::int64_t day = first; day < last; ++day) {
       Range& range = at(days_, day);
