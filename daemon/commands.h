@@ -34,6 +34,7 @@ void add_backup(CLI::App& app, const Globals& globals, int& exit_code);
 void add_actions(CLI::App& app, const Globals& globals, int& exit_code);
 // All that only read: status, latest, history, ..., export.
 void add_questions(CLI::App& app, const Globals& globals);
+void add_sql(CLI::App& app, const Globals& globals);
 
 void add_doctor(CLI::App& app, const Globals& globals, int& exit_code);
 // manual and completion, of all that `app` has when they run.

@@ -25,6 +25,7 @@ int run(int argc, char** argv) {
   add_check_config(app, globals, exit_code);
   add_poll(app, globals, exit_code);
   add_questions(app, globals);
+  add_sql(app, globals);
   add_import(app, globals, exit_code);
   add_backtest(app, globals, exit_code);
   add_backup(app, globals, exit_code);

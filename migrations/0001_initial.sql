@@ -24,12 +24,13 @@ CREATE INDEX poll_by_time ON poll (started);
 
 -- The targets and regions that are, or were, asked.
 CREATE TABLE scope (
+  id      INTEGER PRIMARY KEY,
   target  TEXT NOT NULL,
   region  TEXT NOT NULL,
   removed INTEGER,  -- since when it is no longer asked; NULL: it is
-  settled INTEGER,  -- the last day (since the epoch) that is in `daily`
-  PRIMARY KEY (target, region)
-) STRICT, WITHOUT ROWID;
+  settled INTEGER,  -- the last day (since the epoch) whose polls are in blocks of a day
+  UNIQUE (target, region)
+) STRICT;
 
 -- What a number belongs to. Texts that AWS left out are empty.
 CREATE TABLE series (
@@ -60,16 +61,23 @@ CREATE TABLE series_target (
   PRIMARY KEY (target, series_id)
 ) STRICT, WITHOUT ROWID;
 
--- The snapshots: one row for each series that a good poll returned, with the doubles that AWS sent.
--- A series that the poll before returned and this one did not has one row with `gone` set.
-CREATE TABLE sample (
-  poll_id   INTEGER NOT NULL REFERENCES poll (id),
-  series_id INTEGER NOT NULL REFERENCES series (id),
-  total     REAL,
-  cost      REAL,
-  gone      INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (poll_id, series_id)
-) STRICT, WITHOUT ROWID;
+-- The snapshots: what good polls of a scope said of up to 128 neighbouring series (those whose id
+-- divided by 128 is `bucket`), in the format of lib/store/block.h, which keeps the doubles that AWS
+-- sent. `level` 0: of one poll, whose id is `at`; 1: of the polls of a day that is over; 2: of a month
+-- whose days were thinned out (days and months counted as everywhere). A poll is in one of them.
+-- Connections of inspector-usaged read it all as the table `sample` (poll_id, series_id, total, cost,
+-- gone): a row for each series that a good poll returned; a series that the poll before returned and
+-- this one did not has one row with `gone` set.
+CREATE TABLE sample_block (
+  id       INTEGER PRIMARY KEY,
+  scope_id INTEGER NOT NULL REFERENCES scope (id),
+  level    INTEGER NOT NULL,
+  at       INTEGER NOT NULL,
+  bucket   INTEGER NOT NULL,
+  data     BLOB    NOT NULL,
+  UNIQUE (scope_id, level, at, bucket)
+) STRICT;
+CREATE INDEX sample_block_by_bucket ON sample_block (scope_id, bucket, level, at) WHERE level > 0;
 
 -- Each good poll, summed by kind, so that a question about the whole organization reads no series.
 CREATE TABLE poll_total (
@@ -83,26 +91,7 @@ CREATE TABLE poll_total (
   PRIMARY KEY (poll_id, kind_id)
 ) STRICT, WITHOUT ROWID;
 
--- One row a series and UTC day, kept for ever: the first and the last of the day's sums that AWS told,
--- and between what they moved. Days are counted since the epoch.
-CREATE TABLE daily (
-  series_id   INTEGER NOT NULL REFERENCES series (id),
-  day         INTEGER NOT NULL,
-  first_at    INTEGER NOT NULL,
-  first_total REAL    NOT NULL,
-  first_cost  REAL,
-  last_at     INTEGER NOT NULL,
-  last_total  REAL    NOT NULL,
-  last_cost   REAL,
-  min_total   REAL    NOT NULL,
-  max_total   REAL    NOT NULL,
-  min_cost    REAL,
-  max_cost    REAL,
-  samples     INTEGER NOT NULL,
-  PRIMARY KEY (series_id, day)
-) STRICT, WITHOUT ROWID;
-
--- What was used on each day and in each month, as rebuilt from `daily`: sums over the series of a
+-- What was used on each day and in each month, as rebuilt from the sums of 30 days: sums over the series of a
 -- kind, and over those of an account in a region (of costs alone, since units are not added up).
 -- `metric` is 'cost' or 'total', `tag` 'exact', 'bounded' or 'gap', a month its number since January
 -- of year 0. NULL as `high`: nothing bounds it; as `estimate`: there is none.
@@ -149,7 +138,7 @@ CREATE TABLE month_by_account (
   PRIMARY KEY (account, region, currency, month)
 ) STRICT, WITHOUT ROWID;
 
--- Regions with days in `daily` that are not in these sums yet.
+-- Regions with settled days that are not in these sums yet.
 CREATE TABLE unsummed (
   region  TEXT PRIMARY KEY,
   settled INTEGER NOT NULL  -- days, counted on
@@ -341,7 +330,7 @@ CREATE TABLE silence (
 ) STRICT;
 CREATE INDEX silence_by_end ON silence (ends_at);
 
--- For people with the sqlite3 shell.
+-- For people: inspector-usaged sql.
 CREATE VIEW usage_history AS
 SELECT strftime('%Y-%m-%dT%H:%M:%SZ', p.started, 'unixepoch') AS taken_at,
        p.target, s.account AS account_id, s.region, s.type AS usage_type,

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "core/text.h"
+#include "store/block.h"
 #include "store/database.h"
 
 namespace usaged::store {
@@ -101,6 +102,25 @@ Verification verify(const std::string& path) {
       result.problems.push_back(fmt::format("a row of {} refers to a row of {} that is missing",
                                             references.getColumn(0).getString(),
                                             references.getColumn(2).getString()));
+    }
+    SQLite::Statement blocks(
+        db,
+        "SELECT b.id, s.target, s.region, b.data FROM sample_block b JOIN scope s ON s.id = "
+        "b.scope_id");
+    std::vector<Reading> readings;
+    int damaged = 0;
+    while (damaged < kMostProblems && blocks.executeStep()) {
+      const SQLite::Column data = blocks.getColumn(3);
+      try {
+        const BlockReader block(
+            {static_cast<const char*>(data.getBlob()), static_cast<std::size_t>(data.getBytes())});
+        for (std::size_t i = 0; i < block.size(); ++i) block.read(i, readings);
+      } catch (const Error&) {
+        ++damaged;
+        result.problems.push_back(fmt::format(
+            "block {} of samples of {} in {} can't be read", blocks.getColumn(0).getInt64(),
+            blocks.getColumn(1).getString(), blocks.getColumn(2).getString()));
+      }
     }
     result.schema = schema_version();
     result.bytes = db.execAndGet("PRAGMA page_count").getInt64() *

@@ -31,9 +31,9 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
     SQLite::Statement ranges(
         reader.db(),
         "SELECT target, region, min(CASE WHEN outcome = 'ok' THEN started END), max(started), "
-        "removed, min(started), thinned FROM poll LEFT JOIN scope USING (target, region) GROUP BY "
-        "target, "
-        "region");
+        "removed, min(started), thinned, scope.id FROM poll JOIN scope USING (target, region) "
+        "GROUP "
+        "BY target, region");
     SQLite::Statement interval(reader.db(),
                                "SELECT interval FROM poll WHERE target = ? AND region = ? ORDER BY "
                                "started DESC LIMIT 1");
@@ -47,6 +47,7 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
         "ORDER BY started, id");
     while (ranges.executeStep()) {
       Scope scope;
+      scope.id = ranges.getColumn(7).getInt64();
       scope.target = ranges.getColumn(0).getString();
       scope.region = ranges.getColumn(1).getString();
       if (!matches(filter.targets, scope.target) || !matches(filter.regions, scope.region))

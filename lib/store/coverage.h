@@ -9,6 +9,7 @@
 #include "core/time.h"
 #include "store/history.h"
 #include "store/reader.h"
+#include "store/samples.h"
 
 // Which times are covered by good polls, and which are gaps.
 namespace usaged::store {
@@ -23,6 +24,7 @@ struct GoodPoll {
 
 // What one target sees in one region, over time.
 struct Scope {
+  std::int64_t id = 0;
   std::string target;
   std::string region;
   core::Time first_attempt;
@@ -35,6 +37,8 @@ struct Scope {
   // Since when it is no longer asked. From then on there is nothing to know; until then, a time
   // without a covering poll is a gap.
   core::Time ends = core::Time::max();
+
+  PollRef ref(const GoodPoll& poll) const { return {id, poll.id, poll.taken_at}; }
 
   // The newest good poll at or before t; nullptr if there is none.
   const GoodPoll* before(core::Time t) const {

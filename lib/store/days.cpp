@@ -60,6 +60,11 @@ std::int64_t month_number(std::chrono::year_month month) {
          static_cast<std::int64_t>(static_cast<unsigned>(month.month())) - 1;
 }
 
+std::chrono::year_month month_from(std::int64_t number) {
+  return std::chrono::year{static_cast<int>(number / 12)} /
+         std::chrono::month{static_cast<unsigned>(number % 12 + 1)};
+}
+
 std::chrono::year_month month_of(std::int64_t day) {
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
   return date.year() / date.month();
@@ -90,8 +95,7 @@ void GroupMonth::add(const GroupMonth& other) {
 }
 
 std::optional<GroupMonth> month_of_series(const std::vector<core::Day>& days, std::int64_t number) {
-  const std::chrono::year_month month = std::chrono::year{static_cast<int>(number / 12)} /
-                                        std::chrono::month{static_cast<unsigned>(number % 12 + 1)};
+  const std::chrono::year_month month = month_from(number);
   const std::int64_t first = first_day(month);
   const std::int64_t last = first_day(month + std::chrono::months{1});
   if (days.empty() || days.back().day < first || days.front().day >= last) return std::nullopt;
@@ -103,9 +107,7 @@ std::optional<GroupMonth> month_of_series(const std::vector<core::Day>& days, st
 
 Rebuilder::Rebuilder(Reader& reader)
     : reader_(reader),
-      sums_(reader.db(),
-            "SELECT day, first_at, last_at, first_total, last_total, first_cost, last_cost FROM "
-            "daily WHERE series_id = ? ORDER BY day"),
+      samples_(reader.db()),
       account_(reader.db(), "SELECT min(first_seen) FROM series WHERE account = ? AND region = ?"),
       trials_(reader.db(),
               "SELECT type, started FROM free_trial WHERE account = ? AND region = ? AND started > "
@@ -123,18 +125,15 @@ std::vector<core::Day> Rebuilder::days(const SeriesRow& row, core::Metric metric
     const std::set<std::int64_t>& seen = seen_in(row.region);
     std::vector<core::DaySums> all;
     core::DailyOptions options;
-    sums_.reset();
-    sums_.bind(1, row.id);
-    while (sums_.executeStep()) {
-      const auto first = optional_double(sums_.getColumn(total ? 3 : 5));
-      const auto last = optional_double(sums_.getColumn(total ? 4 : 6));
-      if (!first || !last) continue;
+    for (const Told& day : told(row)) {
+      if (!total && !(day.first.has(Reading::kHasCost) && day.last.has(Reading::kHasCost)))
+        continue;
       core::DaySums sums;
-      sums.day = sums_.getColumn(0).getInt64();
-      sums.first_at = core::from_unix(sums_.getColumn(1).getInt64());
-      sums.last_at = core::from_unix(sums_.getColumn(2).getInt64());
-      sums.first = *first;
-      sums.last = *last;
+      sums.day = day.day;
+      sums.first_at = core::from_unix(day.first_at.at);
+      sums.last_at = core::from_unix(day.last_at.at);
+      sums.first = total ? day.first.total : day.first.cost;
+      sums.last = total ? day.last.total : day.last.cost;
       if (all.empty()) {
         sums.begins = true;
         sums.nothing_before = nothing_before(row, sums.day, seen);
@@ -144,14 +143,58 @@ std::vector<core::Day> Rebuilder::days(const SeriesRow& row, core::Metric metric
         sums.begins = between != seen.end() && *between < sums.day;
       }
       if (counted) {
-        const double usage = sums_.getColumn(4).getDouble();
-        const double price = usage > 0 ? sums.last / usage : 0;
+        const double price = day.last.total > 0 ? sums.last / day.last.total : 0;
         options.rounding = std::max(options.rounding, total ? 1 : price);
       }
       all.push_back(sums);
     }
     return all.empty() ? std::vector<core::Day>{} : core::rebuild_days(all, options);
   });
+}
+
+// Where two targets see a series, the day of the one that saw it more often counts.
+const std::vector<Rebuilder::Told>& Rebuilder::told(const SeriesRow& row) {
+  if (told_of_ == row.id) return told_;
+  load(row.region, Samples::bucket_of(row.id));
+  told_.clear();
+  std::vector<Reading> line;
+  for (const LoadedBlock& block : blocks_) {
+    const auto found = block.reader->find(row.id);
+    if (!found) continue;
+    block.reader->read(*found, line);
+    const std::size_t begin = told_.size();
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if (!line[i].has(Reading::kHasTotal)) continue;
+      const Frame& frame = block.reader->frames()[i];
+      const std::int64_t day = frame.at / 86400;
+      if (told_.size() == begin || told_.back().day != day) {
+        told_.push_back({day, frame, frame, line[i], line[i], 0});
+      }
+      told_.back().last_at = frame;
+      told_.back().last = line[i];
+      ++told_.back().samples;
+    }
+  }
+  std::ranges::stable_sort(told_, {},
+                           [](const Told& one) { return std::pair(one.day, -one.samples); });
+  told_.erase(std::ranges::unique(told_, {}, &Told::day).begin(), told_.end());
+  told_of_ = row.id;
+  return told_;
+}
+
+void Rebuilder::load(const std::string& region, std::int64_t bucket) {
+  if (loaded_ == std::pair(region, bucket)) return;
+  blocks_.clear();
+  SQLite::Statement scopes(reader_.db(), "SELECT id FROM scope WHERE region = ? ORDER BY id");
+  scopes.bind(1, region);
+  while (scopes.executeStep()) {
+    samples_.each_settled(scopes.getColumn(0).getInt64(), bucket, [&](std::string_view bytes) {
+      LoadedBlock& block = blocks_.emplace_back();
+      block.bytes = bytes;
+    });
+  }
+  for (LoadedBlock& block : blocks_) block.reader = std::make_unique<BlockReader>(block.bytes);
+  loaded_ = {region, bucket};
 }
 
 const std::set<std::int64_t>& Rebuilder::seen_in(const std::string& region) {

@@ -12,6 +12,7 @@
 #include "core/daily.h"
 #include "store/history.h"
 #include "store/reader.h"
+#include "store/samples.h"
 #include "store/selection.h"
 
 namespace usaged::store {
@@ -39,6 +40,7 @@ struct GroupMonth {
 
 // Months are counted since January of year 0.
 std::int64_t month_number(std::chrono::year_month month);
+std::chrono::year_month month_from(std::int64_t number);
 std::chrono::year_month month_of(std::int64_t day);     // days since the epoch
 std::int64_t first_day(std::chrono::year_month month);  // likewise
 
@@ -89,7 +91,8 @@ GroupDay group_day(const core::Day& day);
 // The month (by number) of one series' days; nullopt if none of them is in it.
 std::optional<GroupMonth> month_of_series(const std::vector<core::Day>& days, std::int64_t number);
 
-// Rebuilds the days of one series after the other from the table `daily`.
+// Rebuilds the days of one series after the other, from the first and the last sum of each day that
+// is settled. Fast if the series are in order of id.
 class Rebuilder {
  public:
   explicit Rebuilder(Reader& reader);
@@ -97,16 +100,37 @@ class Rebuilder {
   std::vector<core::Day> days(const SeriesRow& row, core::Metric metric);
 
  private:
+  // Of one series: the first and the last sum of a day that AWS told, whose totals are known.
+  struct Told {
+    std::int64_t day = 0;
+    Frame first_at;
+    Frame last_at;
+    Reading first;
+    Reading last;
+    int samples = 0;
+  };
+  struct LoadedBlock {
+    std::string bytes;
+    std::unique_ptr<BlockReader> reader;
+  };
+
+  const std::vector<Told>& told(const SeriesRow& row);
+  void load(const std::string& region, std::int64_t bucket);
   const std::set<std::int64_t>& seen_in(const std::string& region);
   std::optional<std::int64_t> nothing_before(const SeriesRow& row, std::int64_t day,
                                              const std::set<std::int64_t>& seen);
 
   Reader& reader_;
-  SQLite::Statement sums_;
+  Samples samples_;
   SQLite::Statement account_;
   SQLite::Statement trials_;
   SQLite::Statement polls_;
   std::map<std::string, std::set<std::int64_t>> seen_;  // days with a good poll, by region
+  // The blocks of the series that were asked for last, and what they tell of the last one.
+  std::pair<std::string, std::int64_t> loaded_{"", -1};  // region and bucket
+  std::vector<LoadedBlock> blocks_;
+  std::int64_t told_of_ = 0;
+  std::vector<Told> told_;
 };
 
 // What was used, or what it cost, on each day of [start, end], as core::rebuild_days() has it from

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
+#include <unordered_map>
 
 #include "store/days.h"
 #include "store/rows.h"
+#include "store/samples.h"
 #include "store/selection.h"
 
 namespace usaged::store {
@@ -29,47 +32,53 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
                  const std::function<void(const core::Record&)>& use) {
   const Selection selection(reader, {filter, {}, core::Metric::kCost});
   guarded("export", reader.path(), [&] {
+    // Ranks of series in the order of an export, by account first.
+    std::unordered_map<std::int64_t, std::pair<std::size_t, const SeriesRow*>> known;
+    std::vector<const SeriesRow*> in_order;
+    for (const SeriesRow& row : selection.series()) in_order.push_back(&row);
+    std::ranges::sort(in_order, {}, [](const SeriesRow* row) {
+      return std::tie(row->account, row->type, row->provider, row->currency);
+    });
+    for (std::size_t i = 0; i < in_order.size(); ++i) known[in_order[i]->id] = {i, in_order[i]};
+
     struct Poll {
-      std::int64_t id;
+      PollRef ref;
       core::Record record;
     };
     std::vector<Poll> polls;
     SQLite::Statement query(
         reader.db(),
-        "SELECT id, target, region, started, interval FROM poll WHERE outcome = "
-        "'ok' AND started BETWEEN ? AND ? ORDER BY started, id");
+        "SELECT p.id, target, region, started, interval, s.id FROM poll p JOIN scope s USING "
+        "(target, region) WHERE outcome = 'ok' AND started BETWEEN ? AND ? ORDER BY started, p.id");
     query.bind(1, static_cast<std::int64_t>(core::unix_seconds(start)));
     query.bind(2, static_cast<std::int64_t>(core::unix_seconds(end)));
     while (query.executeStep()) {
-      Poll poll{query.getColumn(0).getInt64(), {}};
+      Poll poll{{query.getColumn(5).getInt64(), query.getColumn(0).getInt64(),
+                 core::from_unix(query.getColumn(3).getInt64())},
+                {}};
       poll.record.target = query.getColumn(1).getString();
       poll.record.region = query.getColumn(2).getString();
       if (!matches(filter.targets, poll.record.target) ||
           !matches(filter.regions, poll.record.region)) {
         continue;
       }
-      poll.record.taken_at = core::from_unix(query.getColumn(3).getInt64());
+      poll.record.taken_at = poll.ref.at;
       poll.record.interval = core::Seconds{query.getColumn(4).getInt64()};
       polls.push_back(std::move(poll));
     }
-    SQLite::Statement samples(reader.db(),
-                              "SELECT s.account, s.type, s.provider, s.currency, v.total, v.cost, "
-                              "s.id FROM sample v JOIN series s ON s.id = v.series_id WHERE "
-                              "v.poll_id = ? AND v.gone = 0 ORDER BY s.account, s.type, "
-                              "s.provider, s.currency");
+    Samples samples(reader.db());
     for (Poll& poll : polls) {
-      std::vector<core::UsageTotal> totals;
-      samples.bind(1, poll.id);
-      while (samples.executeStep()) {
-        if (!selection.has(samples.getColumn(6).getInt64())) continue;
-        totals.push_back({samples.getColumn(0).getString(), samples.getColumn(1).getString(),
-                          samples.getColumn(2).getString(), samples.getColumn(3).getString(),
-                          optional_double(samples.getColumn(4)),
-                          optional_double(samples.getColumn(5))});
+      reader.check_deadline();
+      std::vector<std::tuple<std::size_t, const SeriesRow*, Reading>> rows;
+      for (const Sample& sample : samples.of(poll.ref)) {
+        const auto found = known.find(sample.series);
+        if (found == known.end() || sample.reading.has(Reading::kGone)) continue;
+        rows.emplace_back(found->second.first, found->second.second, sample.reading);
       }
-      samples.reset();  // nothing is open while the caller writes
-      for (core::UsageTotal& total : totals) {
-        poll.record.usage = std::move(total);
+      std::ranges::sort(rows, {}, [](const auto& row) { return std::get<0>(row); });
+      for (const auto& [rank, row, reading] : rows) {
+        poll.record.usage = {row->account,  row->type,         row->provider,
+                             row->currency, total_of(reading), cost_of(reading)};
         use(poll.record);
       }
     }

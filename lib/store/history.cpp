@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "store/coverage.h"
-#include "store/rows.h"
+#include "store/samples.h"
 #include "store/selection.h"
 
 namespace usaged::store {
@@ -29,11 +29,10 @@ constexpr std::size_t kPointLookups = 64;
 constexpr Time kNever{Seconds::min()};
 
 // One number of one snapshot: of a series, or the sum of a kind.
-struct Sample {
+struct Number {
   std::int64_t series;
   std::optional<double> value;
-  bool gone;
-  std::int64_t unknown = 0;  // series of a kind that have no number
+  std::int64_t unknown;  // series of a kind that have no number
 };
 
 // The sums of polls serve if no two polls of a moment show the same series. Targets that overlapped
@@ -68,7 +67,8 @@ class Snapshots {
         metric_(question.metric),
         scopes_(std::move(scopes)),
         grain_(grain),
-        selection_(reader, question, grain) {
+        selection_(reader, question, grain),
+        samples_(reader.db()) {
     for (std::size_t i = 0; i < scopes_.size(); ++i)
       regions_[scopes_[i].region].scopes.push_back(i);
   }
@@ -103,20 +103,16 @@ class Snapshots {
   SeriesValues series_at(Time t) {
     return guarded("read snapshot", reader_.path(), [&] {
       SeriesValues all;
-      SQLite::Statement query(
-          reader_.db(), "SELECT series_id, total, cost FROM sample WHERE poll_id = ? AND gone = 0");
       for (const auto& [name, region] : regions_) {
         for (const Source& source : sources_at(region, t)) {
           const std::string& target = source.scope->target;
           auto& values = all[selection_.by_target() ? target : ""];
-          query.bind(1, source.poll->id);
-          while (query.executeStep()) {
-            const std::int64_t series = query.getColumn(0).getInt64();
-            if (!selection_.group_of(series, target)) continue;
-            values.emplace(series, core::UsageValue{optional_double(query.getColumn(1)),
-                                                    optional_double(query.getColumn(2))});
+          for (const Sample& sample : samples_.of(source.scope->ref(*source.poll))) {
+            if (sample.reading.has(Reading::kGone)) continue;
+            if (!selection_.group_of(sample.series, target)) continue;
+            values.emplace(sample.series,
+                           core::UsageValue{total_of(sample.reading), cost_of(sample.reading)});
           }
-          query.reset();
         }
       }
       return all;
@@ -199,11 +195,10 @@ class Snapshots {
     const bool distinct = sources.size() > 1 && grain_ == Grain::kSeries && !selection_.by_target();
     std::unordered_set<std::int64_t> seen;
     for (const auto& [scope, poll, stale] : sources) {
-      for (const Sample& sample : snapshot(poll->id)) {
-        if (sample.gone) continue;
-        const auto group = selection_.group_of(sample.series, scope->target);
+      for (const Number& number : snapshot(scope->ref(*poll))) {
+        const auto group = selection_.group_of(number.series, scope->target);
         if (!group) continue;
-        if (distinct && !seen.insert(sample.series).second) continue;
+        if (distinct && !seen.insert(number.series).second) continue;
         Part& part = region.parts[*group];
         part.present = true;
         part.oldest = std::min(part.oldest, poll->taken_at);
@@ -212,69 +207,51 @@ class Snapshots {
         if (stale) {
           part.gap = true;
         } else {
-          part.sum += sample.value.value_or(0);
-          part.unknown = part.unknown || sample.unknown > 0;
-          region.unknown_values += sample.unknown;
+          part.sum += number.value.value_or(0);
+          part.unknown = part.unknown || number.unknown > 0;
+          region.unknown_values += number.unknown;
         }
       }
     }
   }
 
-  // The chosen series of one poll.
-  std::vector<Sample> snapshot(std::int64_t poll_id) {
+  // The chosen series of one poll that are not gone.
+  std::vector<Number> snapshot(const PollRef& poll) {
     return guarded("read snapshot", reader_.path(), [&] {
-      const bool cost = metric_ == core::Metric::kCost;
-      const char* column = cost ? "cost" : "total";
-      std::vector<Sample> samples;
+      std::vector<Number> numbers;
       if (grain_ == Grain::kKind) {
-        if (!scan_) {
-          scan_.emplace(reader_.db(),
-                        fmt::format("SELECT kind_id, {}, no_{} FROM poll_total WHERE poll_id = ?",
-                                    column, column));
+        if (!sums_) {
+          const std::string_view column = core::metric_name(metric_);
+          sums_.emplace(
+              reader_.db(),
+              fmt::format("SELECT kind_id, {0}, no_{0} FROM poll_total WHERE poll_id = ?", column));
         }
-        scan_->bind(1, poll_id);
-        while (scan_->executeStep()) {
-          samples.push_back({scan_->getColumn(0).getInt64(), scan_->getColumn(1).getDouble(), false,
-                             scan_->getColumn(2).getInt64()});
+        sums_->bind(1, poll.poll);
+        while (sums_->executeStep()) {
+          numbers.push_back({sums_->getColumn(0).getInt64(), sums_->getColumn(1).getDouble(),
+                             sums_->getColumn(2).getInt64()});
         }
-        scan_->reset();
-        return samples;
+        sums_->reset();
+        return numbers;
       }
-      if (selection_.series().size() <= kPointLookups) {
-        if (!lookup_) {
-          lookup_.emplace(reader_.db(),
-                          fmt::format("SELECT {}, gone FROM sample WHERE poll_id = ? AND "
-                                      "series_id = ?",
-                                      column));
+      const auto add = [&](std::int64_t series, const Reading& reading) {
+        if (reading.has(Reading::kGone)) return;
+        const auto value = metric_ == core::Metric::kCost ? cost_of(reading) : total_of(reading);
+        numbers.push_back({series, value, value ? 0 : 1});
+      };
+      if (selection_.series().size() > kPointLookups) {
+        for (const Sample& sample : samples_.of(poll)) {
+          if (selection_.has(sample.series)) add(sample.series, sample.reading);
         }
-        std::int64_t last = 0;  // a series is there once for each target
-        for (const SeriesRow& series : selection_.series()) {
-          if (std::exchange(last, series.id) == series.id) continue;
-          lookup_->bind(1, poll_id);
-          lookup_->bind(2, series.id);
-          if (lookup_->executeStep()) samples.push_back(sample_row(*lookup_, series.id, 0));
-          lookup_->reset();
-        }
-        return samples;
+        return numbers;
       }
-      if (!scan_) {
-        scan_.emplace(
-            reader_.db(),
-            fmt::format("SELECT series_id, {}, gone FROM sample WHERE poll_id = ?", column));
+      std::int64_t last = 0;  // a series is there once for each target
+      for (const SeriesRow& series : selection_.series()) {
+        if (std::exchange(last, series.id) == series.id) continue;
+        if (const auto reading = samples_.find(poll, series.id)) add(series.id, *reading);
       }
-      scan_->bind(1, poll_id);
-      while (scan_->executeStep()) {
-        const std::int64_t series = scan_->getColumn(0).getInt64();
-        if (selection_.has(series)) samples.push_back(sample_row(*scan_, series, 1));
-      }
-      scan_->reset();
-      return samples;
+      return numbers;
     });
-  }
-
-  static Sample sample_row(SQLite::Statement& query, std::int64_t series, int column) {
-    const auto value = optional_double(query.getColumn(column));
-    return {series, value, query.getColumn(column + 1).getInt() != 0, value ? 0 : 1};
   }
 
   Reader& reader_;
@@ -283,8 +260,8 @@ class Snapshots {
   std::map<std::string, Region> regions_;
   Grain grain_;
   Selection selection_;
-  std::optional<SQLite::Statement> lookup_;
-  std::optional<SQLite::Statement> scan_;
+  Samples samples_;
+  std::optional<SQLite::Statement> sums_;
 };
 
 namespace {
@@ -364,29 +341,22 @@ LatestAnswer History::latest(const Filter& filter, Time now, bool by_target) {
   });
   if (!sources.empty()) answer.completeness.newest = sources.front().poll->taken_at;
   guarded("read snapshot", reader_.path(), [&] {
-    SQLite::Statement query(reader_.db(),
-                            "SELECT series_id, total, cost FROM sample WHERE poll_id = ? AND "
-                            "gone = 0");
+    Samples samples(reader_.db());
     std::unordered_set<std::int64_t> seen;
     for (const Source& source : sources) {
       if (by_target) seen.clear();
-      query.bind(1, source.poll->id);
-      while (query.executeStep()) {
-        const std::int64_t id = query.getColumn(0).getInt64();
-        const auto found = wanted.find(id);
-        if (found == wanted.end() || !seen.insert(id).second) continue;
+      for (const Sample& sample : samples.of(source.scope->ref(*source.poll))) {
+        if (sample.reading.has(Reading::kGone)) continue;
+        const auto found = wanted.find(sample.series);
+        if (found == wanted.end() || !seen.insert(sample.series).second) continue;
         const SeriesRow& series = *found->second;
-        LatestRow row{series.account,        series.region,
-                      series.type,           series.provider,
-                      series.currency,       source.scope->target,
-                      source.poll->taken_at, std::nullopt,
-                      std::nullopt,          now > source.poll->covered_until()};
-        if (!query.getColumn(1).isNull()) row.total = query.getColumn(1).getDouble();
-        if (!query.getColumn(2).isNull()) row.cost = query.getColumn(2).getDouble();
+        answer.rows.push_back({series.account, series.region, series.type, series.provider,
+                               series.currency, source.scope->target, source.poll->taken_at,
+                               total_of(sample.reading), cost_of(sample.reading),
+                               now > source.poll->covered_until()});
+        const LatestRow& row = answer.rows.back();
         answer.completeness.unknown_values += (row.total ? 0 : 1) + (row.cost ? 0 : 1);
-        answer.rows.push_back(std::move(row));
       }
-      query.reset();
     }
   });
   std::ranges::sort(answer.rows, [](const LatestRow& a, const LatestRow& b) {

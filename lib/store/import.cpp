@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 #include <tuple>
+#include <unordered_map>
 
-#include "store/rows.h"
-#include "store/series.h"
 #include "store/store.h"
 #include "store/totals.h"
 
@@ -49,7 +49,7 @@ Store::ImportResult Store::import_records(std::vector<Record> records, bool all_
   {
     const std::lock_guard lock(mutex_);
     guarded("import", path_, [&] {
-      SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+      Changes transaction(*this);
       for (auto from = records.begin(); from != records.end();) {
         auto to = from;
         while (to != records.end() && target_of(*to) == target_of(*from) &&
@@ -81,128 +81,166 @@ void Store::import_scope(std::span<const Record> records, const std::string& tar
                          const std::function<void(const core::BadRow&)>& bad) {
   const std::string& region = records.front().region;
   const Seconds usual = interval_of(records);
+  SQLite::Statement add_scope(db_, "INSERT OR IGNORE INTO scope (target, region) VALUES (?, ?)");
+  add_scope.bind(1, target);
+  add_scope.bind(2, region);
+  add_scope.exec();
+  SQLite::Statement find_scope(db_, "SELECT id FROM scope WHERE target = ? AND region = ?");
+  find_scope.bind(1, target);
+  find_scope.bind(2, region);
+  find_scope.executeStep();
+  const std::int64_t scope = find_scope.getColumn(0).getInt64();
+  samples_.unsettle(scope);
+
   SQLite::Statement find(
       db_,
       "SELECT id FROM poll WHERE target = ? AND region = ? AND started = ? AND outcome = 'ok'");
   SQLite::Statement add(db_,
                         "INSERT INTO poll (target, region, slot, interval, started, finished, "
                         "outcome) VALUES (?1, ?2, ?3, ?4, ?3, ?3, 'ok')");
-  SQLite::Statement known(
-      db_, "SELECT total, cost FROM sample WHERE poll_id = ? AND series_id = ? AND gone = 0");
-  SQLite::Statement insert(db_,
-                           "INSERT INTO sample (poll_id, series_id, total, cost) VALUES (?, ?, ?, "
-                           "?) ON CONFLICT DO UPDATE SET total = excluded.total, cost = "
-                           "excluded.cost, gone = 0");
-  SeriesIds ids(db_, region);
-  std::int64_t poll = 0;
-  Time at{Seconds::min()};
-  for (const Record& record : records) {
-    if (record.taken_at != at) {
-      at = record.taken_at;
-      find.bind(1, target);
-      find.bind(2, region);
-      find.bind(3, static_cast<std::int64_t>(core::unix_seconds(at)));
-      poll = find.executeStep() ? find.getColumn(0).getInt64() : 0;
-      find.reset();
-      if (poll == 0) {
-        const Seconds interval = record.interval > Seconds{0} ? record.interval : usual;
-        add.bind(1, target);
-        add.bind(2, region);
-        add.bind(3, static_cast<std::int64_t>(core::unix_seconds(at)));
-        add.bind(4, static_cast<std::int64_t>(interval.count()));
-        add.exec();
-        add.reset();
-        poll = db_.getLastInsertRowid();
+  SeriesIndex& index = index_of(region);
+  for (auto from = records.begin(); from != records.end();) {
+    PollRef poll{scope, 0, from->taken_at};
+    find.bind(1, target);
+    find.bind(2, region);
+    find.bind(3, static_cast<std::int64_t>(core::unix_seconds(poll.at)));
+    if (find.executeStep()) poll.poll = find.getColumn(0).getInt64();
+    find.reset();
+    if (poll.poll == 0) {
+      const Seconds interval = from->interval > Seconds{0} ? from->interval : usual;
+      add.bind(1, target);
+      add.bind(2, region);
+      add.bind(3, static_cast<std::int64_t>(core::unix_seconds(poll.at)));
+      add.bind(4, static_cast<std::int64_t>(interval.count()));
+      add.exec();
+      add.reset();
+      poll.poll = db_.getLastInsertRowid();
+    }
+    std::map<std::int64_t, Reading> readings;
+    for (const Sample& one : samples_.of(poll)) {
+      if (!one.reading.has(Reading::kGone)) readings.emplace(one.series, one.reading);
+    }
+    for (; from != records.end() && from->taken_at == poll.at; ++from) {
+      const core::UsageTotal& usage = from->usage;
+      const auto [place, fresh] = readings.try_emplace(index.find(usage, poll.at).id,
+                                                       make_reading(usage.total, usage.cost));
+      if (fresh) {
+        ++result.added;
+      } else if (total_of(place->second) == usage.total && cost_of(place->second) == usage.cost) {
+        ++result.known;
+      } else {
+        ++result.bad;
+        bad({from->line,
+             fmt::format("account {} in {}: {} at {} is there already with other numbers",
+                         usage.account, region, usage.type, core::format_time(poll.at))});
       }
     }
-    const std::int64_t series = ids.id_of(record.usage, at);
-    known.bind(1, poll);
-    known.bind(2, series);
-    const bool there = known.executeStep();
-    const bool same = there && optional_double(known.getColumn(0)) == record.usage.total &&
-                      optional_double(known.getColumn(1)) == record.usage.cost;
-    known.reset();
-    if (same) {
-      ++result.known;
-    } else if (there) {
-      ++result.bad;
-      bad({record.line,
-           fmt::format("account {} in {}: {} at {} is there already with other numbers",
-                       record.usage.account, region, record.usage.type, core::format_time(at))});
-    } else {
-      ++result.added;
-      insert.bind(1, poll);
-      insert.bind(2, series);
-      for (const auto& [column, value] :
-           {std::pair(3, record.usage.total), std::pair(4, record.usage.cost)}) {
-        if (value) {
-          insert.bind(column, *value);
-        } else {
-          insert.bind(column);
-        }
-      }
-      insert.exec();
-      insert.reset();
-    }
+    std::vector<Sample> samples;
+    for (const auto& [series, reading] : readings) samples.push_back({series, reading});
+    samples_.remove(poll);
+    samples_.put(poll, samples);
   }
-  finish_import(target, region);
+  finish_import(scope, target, region);
 }
 
 // What a poll no longer has is gone; the polls' numbers; days to settle again; and, where targets
 // are asked, since when this one is not.
-void Store::finish_import(const std::string& target, const std::string& region) {
+void Store::finish_import(std::int64_t scope, const std::string& target,
+                          const std::string& region) {
+  struct Known {
+    std::string account;
+    std::size_t kind = 0;
+    std::int64_t first_seen = 0;
+    bool sighted = false;  // by this target
+  };
+  std::unordered_map<std::int64_t, Known> known;
+  SeriesIndex& index = index_of(region);
+  SQLite::Statement series(
+      db_, "SELECT account, type, provider, currency, first_seen FROM series WHERE id = ?");
+  const auto find = [&](std::int64_t id) -> Known& {
+    const auto [place, fresh] = known.try_emplace(id);
+    if (fresh) {
+      series.bind(1, id);
+      series.executeStep();
+      const core::UsageTotal usage{series.getColumn(0), series.getColumn(1), series.getColumn(2),
+                                   series.getColumn(3), std::nullopt,        std::nullopt};
+      place->second.account = usage.account;
+      place->second.first_seen = series.getColumn(4).getInt64();
+      series.reset();
+      place->second.kind = index.find(usage, core::from_unix(0)).kind;
+    }
+    return place->second;
+  };
+  const auto bound = [&](const char* sql, std::int64_t first, std::int64_t second = 0) {
+    SQLite::Statement statement(db_, sql);
+    statement.bind(1, first);
+    if (statement.getBindParameterCount() > 1) statement.bind(2, second);
+    statement.exec();
+  };
+  std::vector<PollRef> polls;
+  SQLite::Statement in_order(db_,
+                             "SELECT id, started FROM poll WHERE target = ? AND region = ? AND "
+                             "outcome = 'ok' ORDER BY started, id");
+  in_order.bind(1, target);
+  in_order.bind(2, region);
+  while (in_order.executeStep()) {
+    polls.push_back({scope, in_order.getColumn(0).getInt64(),
+                     core::from_unix(in_order.getColumn(1).getInt64())});
+  }
+  SQLite::Statement counts(db_, "UPDATE poll SET series = ?, accounts = ? WHERE id = ?");
+  std::vector<Sample> before;
+  for (const PollRef& poll : polls) {
+    std::vector<Sample> samples = samples_.of(poll);
+    std::erase_if(samples, [](const Sample& one) { return one.reading.has(Reading::kGone); });
+    PollTotals totals;
+    std::set<std::string> accounts;
+    for (const Sample& one : samples) {
+      Known& what = find(one.series);
+      totals.add(what.kind, total_of(one.reading), cost_of(one.reading));
+      accounts.insert(what.account);
+      if (!what.sighted) {
+        what.sighted = true;
+        if (core::unix_seconds(poll.at) < what.first_seen) {
+          bound("UPDATE series SET first_seen = ?2 WHERE id = ?1", one.series,
+                core::unix_seconds(poll.at));
+        }
+        SQLite::Statement sight(
+            db_, "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
+        sight.bind(1, target);
+        sight.bind(2, one.series);
+        sight.exec();
+      }
+    }
+    bound("DELETE FROM poll_total WHERE poll_id = ?", poll.poll);
+    totals.write(db_, poll.poll, index.kinds());
+    counts.bind(1, static_cast<std::int64_t>(samples.size()));
+    counts.bind(2, static_cast<std::int64_t>(accounts.size()));
+    counts.bind(3, poll.poll);
+    counts.exec();
+    counts.reset();
+    std::vector<Sample> lost;
+    std::ranges::set_difference(before, samples, std::back_inserter(lost), {}, &Sample::series,
+                                &Sample::series);
+    for (Sample& one : lost) one.reading = Reading{Reading::kGone};
+    std::vector<Sample> all;
+    std::ranges::merge(samples, lost, std::back_inserter(all), {}, &Sample::series,
+                       &Sample::series);
+    samples_.remove(poll);
+    samples_.put(poll, all);
+    before = std::move(samples);
+  }
+  // Whoever else asks there may have seen the same.
   const auto run = [&](const char* sql) {
     SQLite::Statement statement(db_, sql);
     statement.bind(1, target);
     statement.bind(2, region);
     statement.exec();
   };
-  run("DELETE FROM sample WHERE gone = 1 AND poll_id IN (SELECT id FROM poll WHERE target = ?1 AND "
-      "region = ?2)");
-  run("WITH polls AS (SELECT id, lead(id) OVER (ORDER BY started) AS next FROM poll WHERE target = "
-      "?1 AND region = ?2 AND outcome = 'ok') INSERT INTO sample (poll_id, series_id, gone) SELECT "
-      "polls.next, v.series_id, 1 FROM polls JOIN sample v ON v.poll_id = polls.id AND v.gone = 0 "
-      "WHERE polls.next IS NOT NULL AND NOT EXISTS (SELECT 1 FROM sample w WHERE w.poll_id = "
-      "polls.next AND w.series_id = v.series_id)");
-  run("DELETE FROM poll_total WHERE poll_id IN (SELECT id FROM poll WHERE target = ?1 AND region = "
-      "?2)");
-  SQLite::Statement samples(
-      db_,
-      "SELECT p.id, s.account, s.type, s.provider, s.currency, v.total, v.cost FROM poll p JOIN "
-      "sample v ON v.poll_id = p.id JOIN series s ON s.id = v.series_id WHERE p.target = ? AND "
-      "p.region = ? AND p.outcome = 'ok' AND v.gone = 0 ORDER BY p.id");
-  samples.bind(1, target);
-  samples.bind(2, region);
-  std::int64_t poll = 0;
-  PollTotals totals;
-  while (samples.executeStep()) {
-    if (const std::int64_t id = samples.getColumn(0).getInt64(); id != poll) {
-      totals.write(db_, poll, region);
-      totals = {};
-      poll = id;
-    }
-    totals.add({samples.getColumn(1), samples.getColumn(2), samples.getColumn(3),
-                samples.getColumn(4), optional_double(samples.getColumn(5)),
-                optional_double(samples.getColumn(6))});
-  }
-  totals.write(db_, poll, region);
-  run("UPDATE poll SET series = (SELECT count(*) FROM sample v WHERE v.poll_id = poll.id AND gone "
-      "= "
-      "0), accounts = (SELECT count(DISTINCT s.account) FROM sample v JOIN series s ON s.id = "
-      "v.series_id WHERE v.poll_id = poll.id AND gone = 0) WHERE target = ?1 AND region = ?2");
-  run("UPDATE series SET first_seen = min(first_seen, (SELECT min(p.started) FROM poll p JOIN "
-      "sample "
-      "v ON v.poll_id = p.id WHERE v.series_id = series.id AND p.target = ?1 AND p.region = ?2)) "
-      "WHERE region = ?2 AND id IN (SELECT v.series_id FROM sample v JOIN poll p ON p.id = "
-      "v.poll_id "
-      "WHERE p.target = ?1 AND p.region = ?2)");
-  // Whoever else asks there may have seen the same.
   run("INSERT OR IGNORE INTO overlap (target, other, region, accounts) SELECT min(?1, s.target), "
       "max(?1, s.target), ?2, 0 FROM (SELECT DISTINCT target FROM poll WHERE region = ?2 AND "
       "target "
       "<> ?1) s");
-  run("INSERT INTO scope (target, region) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET settled = "
-      "NULL");
+  run("UPDATE scope SET settled = NULL WHERE target = ?1 AND region = ?2");
   run("UPDATE scope SET removed = (SELECT max(started) + 2 * interval FROM poll WHERE target = ?1 "
       "AND region = ?2) WHERE target = ?1 AND region = ?2 AND EXISTS (SELECT 1 FROM scope WHERE "
       "target NOT LIKE 'import%')");

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "store/rows.h"
+#include "store/sample_table.h"
 
 namespace usaged::store {
 namespace {
@@ -44,6 +45,7 @@ PollRow poll_row(SQLite::Statement& query) {
 }  // namespace
 
 Reader::Reader(const std::string& path) : path_(path), db_(open_reader(path)) {
+  add_sample_table(db_);
   sqlite3_progress_handler(db_.getHandle(), kProgressSteps, &Reader::out_of_time, this);
 }
 

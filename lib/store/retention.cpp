@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "store/days.h"
 #include "store/store.h"
 
 namespace usaged::store {
@@ -23,23 +24,27 @@ void Store::thin(const std::string& target, const std::string& region, core::Tim
   for (int i = 0; i < kMostDays; ++i) {
     const auto day = next_to_thin(target, region, core::day_of(now - keep));
     if (!day) break;
-    // Each poll in a transaction of its own: polls and readers go on between them.
-    for (const std::int64_t poll : keep_one_poll(target, region, *day)) drop_poll(poll);
-    const std::lock_guard lock(mutex_);
-    guarded("thin out", path_, [&] {
-      SQLite::Statement note(db_,
-                             "UPDATE scope SET thinned = ?3 WHERE target = ?1 AND region = ?2");
-      note.bind(1, target);
-      note.bind(2, region);
-      note.bind(3, *day);
-      note.exec();
-    });
+    const PollRef kept = keep_one_poll(target, region, *day);
+    in_steps("thin out", [&](std::int64_t after) { return samples_.thin_some(kept, after); });
+    {
+      const std::lock_guard lock(mutex_);
+      guarded("thin out", path_, [&] {
+        SQLite::Statement note(db_, "UPDATE scope SET thinned = ? WHERE id = ?");
+        note.bind(1, *day);
+        note.bind(2, kept.scope);
+        note.exec();
+      });
+    }
+    // The first day of a month that is done says that the month before is.
+    const std::int64_t month = month_number(month_of(*day)) - 1;
+    in_steps("pack a month",
+             [&](std::int64_t after) { return samples_.pack_some(kept.scope, month, after); });
   }
   const std::lock_guard lock(mutex_);
   give_back_space();
 }
 
-// Only days that `daily` has.
+// Only days that are settled.
 std::optional<std::int64_t> Store::next_to_thin(const std::string& target,
                                                 const std::string& region, std::int64_t before) {
   const std::lock_guard lock(mutex_);
@@ -58,47 +63,45 @@ std::optional<std::int64_t> Store::next_to_thin(const std::string& target,
   });
 }
 
-std::vector<std::int64_t> Store::keep_one_poll(const std::string& target, const std::string& region,
-                                               std::int64_t day) {
+PollRef Store::keep_one_poll(const std::string& target, const std::string& region,
+                             std::int64_t day) {
   const std::lock_guard lock(mutex_);
   return guarded("thin out", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement query(db_,
-                            "SELECT id FROM poll WHERE target = ?1 AND region = ?2 AND started "
-                            "BETWEEN ?3 * 86400 AND ?3 * 86400 + 86399 ORDER BY outcome = 'ok' "
-                            "DESC, started DESC, id DESC");
+    SQLite::Statement query(
+        db_,
+        "SELECT s.id, p.id, p.started FROM scope s JOIN poll p USING (target, region) WHERE target "
+        "= ?1 AND region = ?2 AND started BETWEEN ?3 * 86400 AND ?3 * 86400 + 86399 ORDER BY "
+        "outcome = 'ok' DESC, started DESC, p.id DESC");
     query.bind(1, target);
     query.bind(2, region);
     query.bind(3, day);
+    PollRef kept;
     std::vector<std::int64_t> others;
-    std::optional<std::int64_t> kept;
     while (query.executeStep()) {
-      const std::int64_t id = query.getColumn(0).getInt64();
-      if (!kept) {
-        kept = id;
+      const std::int64_t id = query.getColumn(1).getInt64();
+      if (kept.poll == 0) {
+        kept = {query.getColumn(0).getInt64(), id, core::from_unix(query.getColumn(2).getInt64())};
       } else {
         others.push_back(id);
       }
     }
-    if (!kept || others.empty()) return others;
+    if (others.empty()) return kept;
     SQLite::Statement interval(db_, "UPDATE poll SET interval = ? WHERE id = ? AND outcome = 'ok'");
-    interval.bind(1, interval_that_covers(*kept));
-    interval.bind(2, *kept);
+    interval.bind(1, interval_that_covers(kept.poll));
+    interval.bind(2, kept.poll);
     interval.exec();
-    // What was gone before it stays gone.
-    SQLite::Statement gone(
-        db_,
-        "INSERT OR IGNORE INTO sample (poll_id, series_id, gone) SELECT ?4, v.series_id, 1 FROM "
-        "poll p JOIN sample v ON v.poll_id = p.id WHERE p.target = ?1 AND p.region = ?2 AND "
-        "p.started "
-        "BETWEEN ?3 * 86400 AND ?3 * 86400 + 86399 AND p.outcome = 'ok' AND v.gone = 1");
-    gone.bind(1, target);
-    gone.bind(2, region);
-    gone.bind(3, day);
-    gone.bind(4, *kept);
-    gone.exec();
+    SQLite::Statement totals(db_, "DELETE FROM poll_total WHERE poll_id = ?");
+    SQLite::Statement poll(db_, "DELETE FROM poll WHERE id = ?");
+    for (const std::int64_t id : others) {
+      for (SQLite::Statement* statement : {&totals, &poll}) {
+        statement->bind(1, id);
+        statement->exec();
+        statement->reset();
+      }
+    }
     transaction.commit();
-    return others;
+    return kept;
   });
 }
 
@@ -120,21 +123,6 @@ std::int64_t Store::interval_that_covers(std::int64_t poll_id) {
     covered = std::max(covered, started + 2 * query.getColumn(1).getInt64());
   }
   return std::max<std::int64_t>((covered - first + 1) / 2, 1);
-}
-
-void Store::drop_poll(std::int64_t poll_id) {
-  const std::lock_guard lock(mutex_);
-  guarded("thin out", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    for (const char* sql :
-         {"DELETE FROM sample WHERE poll_id = ?", "DELETE FROM poll_total WHERE poll_id = ?",
-          "DELETE FROM poll WHERE id = ?"}) {
-      SQLite::Statement statement(db_, sql);
-      statement.bind(1, poll_id);
-      statement.exec();
-    }
-    transaction.commit();
-  });
 }
 
 void Store::expire(core::Time now, core::Seconds keep) {

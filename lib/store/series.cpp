@@ -5,43 +5,73 @@
 
 namespace usaged::store {
 
-SeriesIds::SeriesIds(SQLite::Database& db, std::string region)
-    : db_(db),
-      region_(std::move(region)),
-      find_(db, "SELECT type, provider, currency, id FROM series WHERE account = ? AND region = ?"),
-      insert_(db,
-              "INSERT INTO series (account, region, type, provider, currency, first_seen) VALUES "
-              "(?, ?, ?, ?, ?, ?)") {}
-
-std::int64_t SeriesIds::id_of(const core::UsageTotal& total, core::Time first_seen) {
-  std::vector<Known>& all = of_account(total.account);
-  const auto found = std::ranges::find_if(all, [&total](const Known& one) {
-    return one.type == total.type && one.provider == total.provider &&
-           one.currency == total.currency;
-  });
-  if (found != all.end()) return found->id;
-  insert_.bind(1, total.account);
-  insert_.bind(2, region_);
-  insert_.bind(3, total.type);
-  insert_.bind(4, total.provider);
-  insert_.bind(5, total.currency);
-  insert_.bind(6, static_cast<std::int64_t>(core::unix_seconds(first_seen)));
-  insert_.exec();
-  insert_.reset();
-  all.push_back({total.type, total.provider, total.currency, db_.getLastInsertRowid()});
-  return all.back().id;
+SeriesIndex::SeriesIndex(SQLite::Database& db, std::string region)
+    : db_(db), region_(std::move(region)) {
+  SQLite::Statement query(
+      db_, "SELECT id, type, provider, currency FROM kind WHERE region = ? ORDER BY id");
+  query.bind(1, region_);
+  while (query.executeStep()) {
+    kinds_.push_back({query.getColumn(0).getInt64(), query.getColumn(1), query.getColumn(2),
+                      query.getColumn(3)});
+  }
 }
 
-std::vector<SeriesIds::Known>& SeriesIds::of_account(const std::string& account) {
-  const auto [place, is_new] = accounts_.try_emplace(account);
-  if (!is_new) return place->second;
-  find_.bind(1, account);
-  find_.bind(2, region_);
-  while (find_.executeStep()) {
-    place->second.push_back({find_.getColumn(0), find_.getColumn(1), find_.getColumn(2),
-                             find_.getColumn(3).getInt64()});
+SeriesIndex::Found SeriesIndex::find(const core::UsageTotal& total, core::Time first_seen) {
+  const std::size_t kind = kind_of(total.type, total.provider, total.currency);
+  std::vector<Found>& all = of_account(total.account);
+  const auto found = std::ranges::find(all, kind, &Found::kind);
+  if (found != all.end()) return *found;
+  SQLite::Statement insert(
+      db_,
+      "INSERT INTO series (account, region, type, provider, currency, first_seen) VALUES (?, ?, ?, "
+      "?, ?, ?)");
+  insert.bind(1, total.account);
+  insert.bind(2, region_);
+  insert.bind(3, total.type);
+  insert.bind(4, total.provider);
+  insert.bind(5, total.currency);
+  insert.bind(6, static_cast<std::int64_t>(core::unix_seconds(first_seen)));
+  insert.exec();
+  return all.emplace_back(Found{db_.getLastInsertRowid(), kind});
+}
+
+// Kinds follow each other as they did for the account before.
+std::size_t SeriesIndex::kind_of(const std::string& type, const std::string& provider,
+                                 const std::string& currency) {
+  for (std::size_t i = 0; i < kinds_.size(); ++i) {
+    const std::size_t at = (last_kind_ + 1 + i) % kinds_.size();
+    const Kind& kind = kinds_[at];
+    if (kind.type == type && kind.provider == provider && kind.currency == currency) {
+      return last_kind_ = at;
+    }
   }
-  find_.reset();
+  SQLite::Statement insert(
+      db_, "INSERT INTO kind (region, type, provider, currency) VALUES (?, ?, ?, ?)");
+  insert.bind(1, region_);
+  insert.bind(2, type);
+  insert.bind(3, provider);
+  insert.bind(4, currency);
+  insert.exec();
+  kinds_.push_back({db_.getLastInsertRowid(), type, provider, currency});
+  return last_kind_ = kinds_.size() - 1;
+}
+
+std::vector<SeriesIndex::Found>& SeriesIndex::of_account(const std::string& account) {
+  if (last_account_ != nullptr && *last_account_ == account) return *of_last_account_;
+  const auto [place, is_new] = accounts_.try_emplace(account);
+  if (is_new) {
+    SQLite::Statement query(
+        db_, "SELECT id, type, provider, currency FROM series WHERE account = ? AND region = ?");
+    query.bind(1, account);
+    query.bind(2, region_);
+    while (query.executeStep()) {
+      place->second.push_back(
+          {query.getColumn(0).getInt64(),
+           kind_of(query.getColumn(1), query.getColumn(2), query.getColumn(3))});
+    }
+  }
+  last_account_ = &place->first;
+  of_last_account_ = &place->second;
   return place->second;
 }
 

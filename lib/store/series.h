@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <cstdint>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -11,29 +12,41 @@
 
 namespace usaged::store {
 
-// The ids of the series of one region, made where there is none yet. For one transaction: it keeps
-// what it has looked up.
-class SeriesIds {
- public:
-  SeriesIds(SQLite::Database& db, std::string region);
+// What a series is without its account: a row of `kind`.
+struct Kind {
+  std::int64_t id;
+  std::string type;
+  std::string provider;
+  std::string currency;
+};
 
-  std::int64_t id_of(const core::UsageTotal& total, core::Time first_seen);
+// The series of one region, and their kinds, each read when it is first asked for and kept; made
+// where there is none yet. After a transaction that failed it must be thrown away.
+class SeriesIndex {
+ public:
+  SeriesIndex(SQLite::Database& db, std::string region);
+
+  struct Found {
+    std::int64_t id;
+    std::size_t kind;  // of kinds()
+  };
+  // Fast if those of an account follow each other.
+  Found find(const core::UsageTotal& total, core::Time first_seen);
+
+  const std::vector<Kind>& kinds() const { return kinds_; }
 
  private:
-  struct Known {
-    std::string type;
-    std::string provider;
-    std::string currency;
-    std::int64_t id;
-  };
-  // Those of an account.
-  std::vector<Known>& of_account(const std::string& account);
+  std::size_t kind_of(const std::string& type, const std::string& provider,
+                      const std::string& currency);
+  std::vector<Found>& of_account(const std::string& account);
 
   SQLite::Database& db_;
   std::string region_;
-  SQLite::Statement find_;
-  SQLite::Statement insert_;
-  std::unordered_map<std::string, std::vector<Known>> accounts_;
+  std::vector<Kind> kinds_;
+  std::size_t last_kind_ = 0;
+  std::unordered_map<std::string, std::vector<Found>> accounts_;
+  const std::string* last_account_ = nullptr;
+  std::vector<Found>* of_last_account_ = nullptr;
 };
 
 }  // namespace usaged::store

@@ -6,7 +6,7 @@
 #include <unordered_set>
 
 #include "store/rows.h"
-#include "store/series.h"
+#include "store/sample_table.h"
 #include "store/totals.h"
 
 namespace usaged::store {
@@ -49,7 +49,9 @@ void record(SQLite::Database& db, std::int64_t poll_id, const PollReport& report
 
 }  // namespace
 
-Store::Store(const std::string& path) : path_(path), lock_(path), db_(open_writer(path)) {
+Store::Store(const std::string& path)
+    : path_(path), lock_(path), db_(open_writer(path)), samples_(db_) {
+  add_sample_table(db_);
   guarded("open", path_, [&] {
     const std::int64_t newest = db_.execAndGet("SELECT ifnull(max(id), 0) FROM poll").getInt64();
     const std::int64_t expected = lock_.high_water();
@@ -187,120 +189,155 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
                                                 const PollReport& report) {
   const std::lock_guard lock(mutex_);
   return guarded("store snapshot", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement poll(db_, "SELECT target, region, started FROM poll WHERE id = ?");
-    poll.bind(1, poll_id);
-    if (!poll.executeStep()) throw Error(ErrorCode::kInternal, "there is no poll {}", poll_id);
-    const std::string target = poll.getColumn(0);
-    const std::string region = poll.getColumn(1);
-    const Time started = core::from_unix(poll.getColumn(2).getInt64());
+    Changes transaction(*this);
+    SQLite::Statement query(db_,
+                            "SELECT target, region, started, s.id FROM poll JOIN scope s USING "
+                            "(target, region) WHERE poll.id = ?");
+    query.bind(1, poll_id);
+    if (!query.executeStep()) throw Error(ErrorCode::kInternal, "there is no poll {}", poll_id);
+    const std::string target = query.getColumn(0);
+    const std::string region = query.getColumn(1);
+    const Time started = core::from_unix(query.getColumn(2).getInt64());
+    const PollRef poll{query.getColumn(3).getInt64(), poll_id, started};
+    SeriesIndex& index = index_of(region);
 
-    std::vector<std::pair<std::int64_t, const core::UsageTotal*>> rows;
-    rows.reserve(snapshot.totals.size());
-    std::unordered_set<std::string_view> accounts;
-    SeriesIds ids(db_, region);
-    for (const core::UsageTotal& total : snapshot.totals) {
-      rows.emplace_back(ids.id_of(total, started), &total);
-      accounts.insert(total.account);
-    }
-    std::ranges::sort(rows);  // the table's own order
-
-    SQLite::Statement insert(
-        db_, "INSERT INTO sample (poll_id, series_id, total, cost) VALUES (?, ?, ?, ?)");
+    std::vector<Sample> samples;
+    samples.reserve(snapshot.totals.size());
     PollTotals totals;
-    std::unordered_set<std::int64_t> present;
-    present.reserve(rows.size());
-    for (const auto& [id, total] : rows) {
-      totals.add(*total);
-      insert.bind(1, poll_id);
-      insert.bind(2, id);
-      put(insert, 3, total->total);
-      put(insert, 4, total->cost);
-      insert.exec();
-      insert.reset();
-      present.insert(id);
-    }
-
-    std::unordered_set<std::string_view> failed;
-    for (const FailedAccount& account : snapshot.failed) failed.insert(account.account);
-    SQLite::Statement previous(
-        db_,
-        "SELECT v.series_id, s.account, s.type, s.provider, s.currency FROM sample v JOIN series "
-        "s ON s.id = v.series_id WHERE v.gone = 0 AND v.poll_id = (SELECT id FROM poll WHERE "
-        "target = ? AND region = ? AND "
-        "outcome = 'ok' ORDER BY started DESC, id DESC LIMIT 1)");
-    previous.bind(1, target);
-    previous.bind(2, region);
-    SQLite::Statement lost(db_, "INSERT INTO sample (poll_id, series_id, gone) VALUES (?, ?, ?)");
-    while (previous.executeStep()) {
-      const std::int64_t id = previous.getColumn(0).getInt64();
-      if (present.contains(id)) continue;
-      const bool unknown = !failed.empty() && failed.contains(previous.getColumn(1).getString());
-      lost.bind(1, poll_id);
-      lost.bind(2, id);
-      lost.bind(3, unknown ? 0 : 1);
-      lost.exec();
-      lost.reset();
-      if (unknown) {
-        totals.add({previous.getColumn(1), previous.getColumn(2), previous.getColumn(3),
-                    previous.getColumn(4), std::nullopt, std::nullopt});
+    std::vector<std::vector<double>> prices;  // by kind
+    std::unordered_set<std::string_view> accounts;
+    std::string_view account;
+    for (const core::UsageTotal& total : snapshot.totals) {
+      const auto [id, kind] = index.find(total, started);
+      samples.push_back({id, make_reading(total.total, total.cost)});
+      totals.add(kind, total.total, total.cost);
+      if (account != total.account) accounts.insert(account = total.account);
+      if (total.total.value_or(0) > 0 && total.cost.value_or(0) > 0) {
+        if (prices.size() <= kind) prices.resize(kind + 1);
+        prices[kind].push_back(*total.cost / *total.total);
       }
     }
-    totals.write(db_, poll_id, region);
-
-    SQLite::Statement add_missing(
-        db_,
-        "INSERT INTO missing_account (target, region, account, since, error) VALUES (?, ?, ?, ?, "
-        "?) ON CONFLICT DO UPDATE SET error = excluded.error");
-    nlohmann::json still_missing = nlohmann::json::array();
-    const auto note_missing = [&](const std::string& account, const std::string& error) {
-      still_missing.push_back(account);
-      add_missing.bind(1, target);
-      add_missing.bind(2, region);
-      add_missing.bind(3, account);
-      put(add_missing, 4, started);
-      put_text(add_missing, 5, error);
-      add_missing.exec();
-      add_missing.reset();
-    };
-    for (const std::string& account : snapshot.missing) note_missing(account, "");
-    for (const FailedAccount& account : snapshot.failed) {
-      note_missing(account.account, account.error);
-    }
-    SQLite::Statement drop_missing(
-        db_,
-        "DELETE FROM missing_account WHERE target = ? AND region = ? AND account NOT IN "
-        "(SELECT value FROM json_each(?))");
-    drop_missing.bind(1, target);
-    drop_missing.bind(2, region);
-    drop_missing.bind(3, still_missing.dump());
-    drop_missing.exec();
-
-    record(db_, poll_id, report, accounts.size(), rows.size());
-    note_prices(snapshot, region, started);
-    note_overlaps(poll_id, target, region);
-    auto changes = observe_behaviour(poll_id, target, region, started);
+    const std::size_t returned = samples.size();
+    std::ranges::sort(samples, {}, &Sample::series);
+    compare_with_last(poll, target, region, snapshot, samples, totals);
+    samples_.put(poll, samples);
+    totals.write(db_, poll_id, index.kinds());
+    note_missing(snapshot, target, region, started);
+    record(db_, poll_id, report, accounts.size(), returned);
+    note_prices(index.kinds(), prices, region, started);
+    note_overlaps(samples, target, region);
+    auto changes = observe_behaviour(poll, samples, target, region);
     transaction.commit();
     return changes;
   });
 }
 
-void Store::note_prices(const Snapshot& snapshot, const std::string& region, Time seen) {
-  std::map<std::pair<std::string_view, std::string_view>, std::vector<double>> prices;
-  for (const core::UsageTotal& total : snapshot.totals) {
-    if (total.total.value_or(0) <= 0 || total.cost.value_or(0) <= 0) continue;
-    prices[{total.type, total.currency}].push_back(*total.cost / *total.total);
+SeriesIndex& Store::index_of(const std::string& region) {
+  return regions_.try_emplace(region, db_, region).first->second;
+}
+
+// The newest good poll of a target and region.
+std::optional<PollRef> Store::newest_poll(const std::string& target, const std::string& region) {
+  SQLite::Statement query(
+      db_,
+      "SELECT s.id, p.id, p.started FROM scope s JOIN poll p USING (target, region) WHERE target = "
+      "? AND region = ? AND outcome = 'ok' ORDER BY started DESC, p.id DESC LIMIT 1");
+  query.bind(1, target);
+  query.bind(2, region);
+  if (!query.executeStep()) return std::nullopt;
+  return PollRef{query.getColumn(0).getInt64(), query.getColumn(1).getInt64(),
+                 core::from_unix(query.getColumn(2).getInt64())};
+}
+
+// Adds what the last good poll had and this one has not: it is gone, or, of an account that could
+// not be asked, unknown. What the last one had not, the target may see for the first time.
+void Store::compare_with_last(const PollRef& poll, const std::string& target,
+                              const std::string& region, const Snapshot& snapshot,
+                              std::vector<Sample>& samples, PollTotals& totals) {
+  const auto last = newest_poll(target, region);
+  std::vector<Sample> before = last ? samples_.of(*last) : std::vector<Sample>{};
+  std::erase_if(before, [](const Sample& one) { return one.reading.has(Reading::kGone); });
+  std::vector<Sample> lost;
+  std::ranges::set_difference(before, samples, std::back_inserter(lost), {}, &Sample::series,
+                              &Sample::series);
+  std::vector<Sample> found;
+  std::ranges::set_difference(samples, before, std::back_inserter(found), {}, &Sample::series,
+                              &Sample::series);
+  SQLite::Statement sight(db_,
+                          "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
+  for (const Sample& one : found) {
+    sight.bind(1, target);
+    sight.bind(2, one.series);
+    sight.exec();
+    sight.reset();
+  }
+  if (lost.empty()) return;
+
+  std::unordered_set<std::string_view> failed;
+  for (const FailedAccount& account : snapshot.failed) failed.insert(account.account);
+  SQLite::Statement series(db_,
+                           "SELECT account, type, provider, currency FROM series WHERE id = ?");
+  for (Sample& one : lost) {
+    series.bind(1, one.series);
+    series.executeStep();
+    const core::UsageTotal what{series.getColumn(0), series.getColumn(1), series.getColumn(2),
+                                series.getColumn(3), std::nullopt,        std::nullopt};
+    series.reset();
+    const bool unknown = failed.contains(what.account);
+    one.reading = Reading{unknown ? Reading::kThere : Reading::kGone};
+    if (unknown) totals.add(index_of(region).find(what, poll.at).kind, {}, {});
+  }
+  const auto middle = samples.insert(samples.end(), lost.begin(), lost.end());
+  std::ranges::inplace_merge(samples, middle, {}, &Sample::series);
+}
+
+void Store::note_missing(const Snapshot& snapshot, const std::string& target,
+                         const std::string& region, Time started) {
+  SQLite::Statement add(
+      db_,
+      "INSERT INTO missing_account (target, region, account, since, error) VALUES (?, ?, ?, ?, "
+      "?) ON CONFLICT DO UPDATE SET error = excluded.error");
+  nlohmann::json still_missing = nlohmann::json::array();
+  const auto note = [&](const std::string& account, const std::string& error) {
+    still_missing.push_back(account);
+    add.bind(1, target);
+    add.bind(2, region);
+    add.bind(3, account);
+    put(add, 4, started);
+    put_text(add, 5, error);
+    add.exec();
+    add.reset();
+  };
+  for (const std::string& account : snapshot.missing) note(account, "");
+  for (const FailedAccount& account : snapshot.failed) note(account.account, account.error);
+  SQLite::Statement drop(
+      db_,
+      "DELETE FROM missing_account WHERE target = ? AND region = ? AND account NOT IN "
+      "(SELECT value FROM json_each(?))");
+  drop.bind(1, target);
+  drop.bind(2, region);
+  drop.bind(3, still_missing.dump());
+  drop.exec();
+}
+
+void Store::note_prices(const std::vector<Kind>& kinds, std::vector<std::vector<double>>& by_kind,
+                        const std::string& region, Time seen) {
+  std::map<std::pair<std::string, std::string>, std::vector<double>> prices;
+  for (std::size_t i = 0; i < by_kind.size(); ++i) {
+    std::vector<double>& all = prices[{kinds[i].type, kinds[i].currency}];
+    all.insert(all.end(), by_kind[i].begin(), by_kind[i].end());
   }
   SQLite::Statement write(
       db_,
       "INSERT OR REPLACE INTO unit_price (region, type, currency, price, seen) VALUES (?, ?, ?, ?, "
       "?)");
   for (auto& [key, all] : prices) {
+    if (all.empty()) continue;
     const auto middle = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
     std::ranges::nth_element(all, middle);
     write.bind(1, region);
-    write.bind(2, std::string(key.first));
-    write.bind(3, std::string(key.second));
+    write.bind(2, key.first);
+    write.bind(3, key.second);
     write.bind(4, *middle);
     put(write, 5, seen);
     write.exec();
@@ -309,7 +346,7 @@ void Store::note_prices(const Snapshot& snapshot, const std::string& region, Tim
 }
 
 // How many accounts of this poll other targets see too.
-void Store::note_overlaps(std::int64_t poll_id, const std::string& target,
+void Store::note_overlaps(const std::vector<Sample>& samples, const std::string& target,
                           const std::string& region) {
   SQLite::Statement forget(
       db_, "UPDATE overlap SET accounts = 0 WHERE region = ?2 AND (target = ?1 OR other = ?1)");
@@ -317,35 +354,50 @@ void Store::note_overlaps(std::int64_t poll_id, const std::string& target,
   forget.bind(2, region);
   forget.exec();
   SQLite::Statement others(
-      db_,
-      "SELECT target, (SELECT id FROM poll p WHERE p.target = s.target AND p.region = s.region AND "
-      "p.outcome = 'ok' ORDER BY p.started DESC, p.id DESC LIMIT 1) AS newest FROM scope s WHERE "
-      "s.region = ?2 AND s.target <> ?1 AND s.removed IS NULL AND newest IS NOT NULL");
+      db_, "SELECT target FROM scope WHERE region = ?2 AND target <> ?1 AND removed IS NULL");
   others.bind(1, target);
   others.bind(2, region);
   SQLite::Statement insert(
       db_,
-      "INSERT INTO overlap (target, other, region, accounts) SELECT ?1, ?2, ?3, count(*) FROM "
-      "(SELECT s.account FROM sample v JOIN series s ON s.id = v.series_id WHERE v.poll_id = ?4 "
-      "AND "
-      "v.gone = 0 INTERSECT SELECT s.account FROM sample v JOIN series s ON s.id = v.series_id "
-      "WHERE v.poll_id = ?5 AND v.gone = 0) HAVING count(*) > 0 ON CONFLICT DO UPDATE SET accounts "
-      "= excluded.accounts");
+      "INSERT INTO overlap (target, other, region, accounts) VALUES (?, ?, ?, ?) ON CONFLICT DO "
+      "UPDATE SET accounts = excluded.accounts");
+  std::optional<std::set<std::string>> own;
   while (others.executeStep()) {
     const std::string other = others.getColumn(0);
+    const auto newest = newest_poll(other, region);
+    if (!newest) continue;
+    if (!own) own = accounts_of(samples);
+    const std::set<std::string> theirs = accounts_of(samples_.of(*newest));
+    const auto both = std::ranges::count_if(
+        *own, [&theirs](const std::string& account) { return theirs.contains(account); });
+    if (both == 0) continue;
     insert.bind(1, std::min(target, other));
     insert.bind(2, std::max(target, other));
     insert.bind(3, region);
-    insert.bind(4, poll_id);
-    insert.bind(5, others.getColumn(1).getInt64());
+    insert.bind(4, static_cast<std::int64_t>(both));
     insert.exec();
     insert.reset();
   }
 }
 
-std::vector<BehaviourChange> Store::observe_behaviour(std::int64_t poll_id,
+// Of the series that are not gone.
+std::set<std::string> Store::accounts_of(const std::vector<Sample>& samples) {
+  SQLite::Statement query(db_, "SELECT account FROM series WHERE id = ?");
+  std::set<std::string> accounts;
+  for (const Sample& sample : samples) {
+    if (sample.reading.has(Reading::kGone)) continue;
+    query.bind(1, sample.series);
+    if (query.executeStep()) accounts.insert(query.getColumn(0).getString());
+    query.reset();
+  }
+  return accounts;
+}
+
+std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
+                                                      const std::vector<Sample>& samples,
                                                       const std::string& target,
-                                                      const std::string& region, Time started) {
+                                                      const std::string& region) {
+  const Time started = poll.at;
   // The first poll of a day, and one of the day before.
   SQLite::Statement pair(
       db_,
@@ -358,29 +410,32 @@ std::vector<BehaviourChange> Store::observe_behaviour(std::int64_t poll_id,
       "BY started DESC LIMIT 1");
   pair.bind(1, target);
   pair.bind(2, region);
-  pair.bind(3, poll_id);
+  pair.bind(3, poll.poll);
   put(pair, 4, started);
   if (!pair.executeStep() || pair.getColumn(0).getInt() > 0) return {};
-  const std::int64_t before_id = pair.getColumn(1).getInt64();
+  const PollRef earlier{poll.scope, pair.getColumn(1).getInt64(),
+                        core::from_unix(pair.getColumn(2).getInt64())};
   const double days =
-      static_cast<double>(unix_seconds(started) - pair.getColumn(2).getInt64()) / 86400.0;
+      static_cast<double>(unix_seconds(started) - unix_seconds(earlier.at)) / 86400.0;
   const std::int64_t seen_from = pair.getColumn(3).getInt64() + 86400;
 
-  std::map<std::string, core::BehaviourPair> pairs;
-  SQLite::Statement both(
-      db_,
-      "SELECT s.type, s.first_seen, a.total, b.total FROM sample a JOIN sample b ON b.series_id = "
-      "a.series_id AND b.poll_id = ?2 JOIN series s ON s.id = a.series_id WHERE a.poll_id = ?1 AND "
-      "a.total IS NOT NULL AND (b.total IS NOT NULL OR b.gone = 1)");
-  both.bind(1, before_id);
-  both.bind(2, poll_id);
-  while (both.executeStep()) {
-    const std::int64_t first_seen = both.getColumn(1).getInt64();
+  std::map<std::string, core::BehaviourPair, std::less<>> pairs;
+  SQLite::Statement series(db_, "SELECT type, first_seen FROM series WHERE id = ?");
+  auto now = samples.begin();
+  for (const Sample& then : samples_.of(earlier)) {
+    while (now != samples.end() && now->series < then.series) ++now;
+    if (now == samples.end()) break;
+    if (now->series != then.series || !then.reading.has(Reading::kHasTotal)) continue;
+    if (!now->reading.has(Reading::kHasTotal) && !now->reading.has(Reading::kGone)) continue;
+    series.bind(1, then.series);
+    series.executeStep();
+    const std::string type = series.getColumn(0);
+    const std::int64_t first_seen = series.getColumn(1).getInt64();
+    series.reset();
     const double age = first_seen < seen_from
                            ? -1
                            : static_cast<double>(unix_seconds(started) - first_seen) / 86400.0;
-    pairs[both.getColumn(0).getString()].add(both.getColumn(2).getDouble(),
-                                             both.getColumn(3).getDouble(), age, days);
+    pairs[type].add(then.reading.total, now->reading.total, age, days);
   }
 
   std::vector<BehaviourChange> changes;

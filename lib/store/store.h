@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,8 +24,12 @@
 #include "core/usage.h"
 #include "store/database.h"
 #include "store/reader.h"
+#include "store/samples.h"
+#include "store/series.h"
 
 namespace usaged::store {
+
+class PollTotals;
 
 // An account that could not be asked.
 struct FailedAccount {
@@ -141,12 +146,12 @@ class Store {
   };
   ImportResult import_records(std::vector<core::Record> records, bool all_or_nothing,
                               const std::function<void(const core::BadRow&)>& bad);
-  // Writes the days of a target and region that are over, and not yet written, to the table
-  // `daily`, each in a transaction of its own; how many.
+  // Puts the polls of each day of a target and region that is over into blocks of the day, and
+  // leaves word for sum_days(); how many days.
   int settle(const std::string& target, const std::string& region, core::Time now);
   // Of the days of a target and region that are older than `keep` and settled, leaves the last good
-  // poll each: from then on the history is that of a daily poll. A day or two at a time, each poll
-  // in a transaction of its own. 0 keeps all.
+  // poll each: from then on the history is that of a daily poll. What the days' usage is rebuilt
+  // from stays. A day or two at a time. 0 keeps all.
   void thin(const std::string& target, const std::string& region, core::Time now,
             core::Seconds keep);
   // Forgets alerts that resolved, messages that were delivered or given up, and silences that ended
@@ -223,25 +228,59 @@ class Store {
               core::Time now);
 
  private:
+  // Calls `next` with each bucket that it returned, the first time with one before all, until it
+  // returns none: in short transactions, some buckets in each.
+  using NextBucket = std::function<std::optional<std::int64_t>(std::int64_t after)>;
+  void in_steps(const char* what, const NextBucket& next);
   std::optional<std::int64_t> next_to_thin(const std::string& target, const std::string& region,
                                            std::int64_t before);
-  // Makes the last good poll of a day stand for it; the others.
-  std::vector<std::int64_t> keep_one_poll(const std::string& target, const std::string& region,
-                                          std::int64_t day);
+  // Makes the last good poll of a day stand for it.
+  PollRef keep_one_poll(const std::string& target, const std::string& region, std::int64_t day);
   std::int64_t interval_that_covers(std::int64_t poll_id);
-  void drop_poll(std::int64_t poll_id);
   // Lets the file shrink by some pages, if it has many free ones. The mutex must be held.
   void give_back_space();
   void sum_region(Reader& reader, const std::string& region);
   void import_scope(std::span<const core::Record> records, const std::string& target,
                     ImportResult& result, const std::function<void(const core::BadRow&)>& bad);
-  void finish_import(const std::string& target, const std::string& region);
+  void finish_import(std::int64_t scope, const std::string& target, const std::string& region);
   void end_refresh(RefreshKind kind, const std::string& target, const std::string& region,
                    core::Time now);
-  void note_prices(const Snapshot& snapshot, const std::string& region, core::Time seen);
-  void note_overlaps(std::int64_t poll_id, const std::string& target, const std::string& region);
-  std::vector<BehaviourChange> observe_behaviour(std::int64_t poll_id, const std::string& target,
-                                                 const std::string& region, core::Time started);
+  // A transaction that may make series: if it is not committed, regions_ forgets them.
+  class Changes {
+   public:
+    explicit Changes(Store& store)
+        : store_(store), transaction_(store.db_, SQLite::TransactionBehavior::IMMEDIATE) {}
+    ~Changes() {
+      if (!committed_) store_.regions_.clear();
+    }
+    Changes(const Changes&) = delete;
+    Changes& operator=(const Changes&) = delete;
+    void commit() {
+      transaction_.commit();
+      committed_ = true;
+    }
+
+   private:
+    Store& store_;
+    SQLite::Transaction transaction_;
+    bool committed_ = false;
+  };
+  SeriesIndex& index_of(const std::string& region);
+  std::optional<PollRef> newest_poll(const std::string& target, const std::string& region);
+  void compare_with_last(const PollRef& poll, const std::string& target, const std::string& region,
+                         const Snapshot& snapshot, std::vector<Sample>& samples,
+                         PollTotals& totals);
+  void note_missing(const Snapshot& snapshot, const std::string& target, const std::string& region,
+                    core::Time started);
+  void note_prices(const std::vector<Kind>& kinds, std::vector<std::vector<double>>& by_kind,
+                   const std::string& region, core::Time seen);
+  void note_overlaps(const std::vector<Sample>& samples, const std::string& target,
+                     const std::string& region);
+  std::set<std::string> accounts_of(const std::vector<Sample>& samples);
+  std::vector<BehaviourChange> observe_behaviour(const PollRef& poll,
+                                                 const std::vector<Sample>& samples,
+                                                 const std::string& target,
+                                                 const std::string& region);
 
   std::string path_;
   std::mutex mutex_;
@@ -249,6 +288,8 @@ class Store {
   std::atomic<bool> sum_wanted_ = false;
   WriteLock lock_;
   SQLite::Database db_;
+  Samples samples_;
+  std::map<std::string, SeriesIndex> regions_;
 };
 
 }  // namespace usaged::store

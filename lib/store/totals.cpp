@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -36,90 +37,105 @@ struct DaySums {
   }
 };
 
-// Writes those rows of day_by_NAME and month_by_NAME that differ. `bind_key` binds the columns of
-// the key and returns the number of the next.
-template <typename BindKey>
-void write_sums(SQLite::Database& db, const DaySums& sums, const char* name, const char* key,
-                BindKey bind_key) {
-  const auto upsert = [&](const char* table, const char* at, const char* what) {
-    std::string marks;
-    for (const char* c = key; *c != '\0'; ++c) marks += *c == ',' ? "?, " : "";
-    return fmt::format(
-        "INSERT INTO {0}_by_{1} ({2}, {3}, {4}, low, high, estimate) VALUES ({5}?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET {4} = excluded.{4}, low = excluded.low, high = excluded.high, "
-        "estimate = excluded.estimate WHERE {4} <> excluded.{4} OR low <> excluded.low OR high IS "
-        "NOT excluded.high OR estimate IS NOT excluded.estimate",
-        table, name, key, at, what, marks);
-  };
-  SQLite::Statement day_row(db, upsert("day", "day", "tag"));
-  for (const auto& [day, usage] : sums.days) {
-    const int column = bind_key(day_row);
-    day_row.bind(column, day);
-    day_row.bind(column + 1, std::string(core::day_tag_name(usage.tag)));
-    day_row.bind(column + 2, usage.low);
-    bind(day_row, column + 3, usage.high);
-    bind(day_row, column + 4, usage.estimate);
-    day_row.exec();
-    day_row.reset();
-  }
-  SQLite::Statement month_row(db, upsert("month", "month", "days"));
-  for (const auto& [month, usage] : sums.months) {
-    const int column = bind_key(month_row);
-    month_row.bind(column, month);
-    month_row.bind(column + 1, usage.days);
-    month_row.bind(column + 2, usage.low);
-    bind(month_row, column + 3, usage.high);
-    bind(month_row, column + 4, usage.estimate);
-    month_row.exec();
-    month_row.reset();
-  }
-}
+using KindKey = std::tuple<std::string, std::string, std::string>;  // type, provider, currency
 
-}  // namespace
-
-std::int64_t kind_id(SQLite::Database& db, const std::string& region, const std::string& type,
-                     const std::string& provider, const std::string& currency) {
+std::int64_t kind_id(SQLite::Database& db, const std::string& region, const KindKey& kind) {
   SQLite::Statement find(
       db, "SELECT id FROM kind WHERE region = ? AND type = ? AND provider = ? AND currency = ?");
   find.bind(1, region);
-  find.bind(2, type);
-  find.bind(3, provider);
-  find.bind(4, currency);
-  if (find.executeStep()) return find.getColumn(0).getInt64();
-  SQLite::Statement add(db,
-                        "INSERT INTO kind (region, type, provider, currency) VALUES (?, ?, ?, ?)");
-  add.bind(1, region);
-  add.bind(2, type);
-  add.bind(3, provider);
-  add.bind(4, currency);
-  add.exec();
-  return db.getLastInsertRowid();
+  find.bind(2, std::get<0>(kind));
+  find.bind(3, std::get<1>(kind));
+  find.bind(4, std::get<2>(kind));
+  if (!find.executeStep()) {
+    throw core::Error(core::ErrorCode::kInternal, "a kind of series in {} has no row", region);
+  }
+  return find.getColumn(0).getInt64();
 }
 
-void PollTotals::add(const core::UsageTotal& usage) {
-  auto place = std::ranges::find_if(sums_, [&usage](const Sum& sum) {
-    return sum.type == usage.type && sum.provider == usage.provider &&
-           sum.currency == usage.currency;
-  });
-  if (place == sums_.end()) {
-    place = sums_.insert(sums_.end(), Sum{usage.type, usage.provider, usage.currency});
+// Writes those rows of day_by_NAME and month_by_NAME that differ.
+class SumWriter {
+ public:
+  // `key` names the columns of the key.
+  SumWriter(SQLite::Database& db, const std::string& name, const std::vector<std::string>& key)
+      : day_(db, upsert("day_by_" + name, key, "day", "tag")),
+        month_(db, upsert("month_by_" + name, key, "month", "days")),
+        first_(static_cast<int>(key.size()) + 1) {}
+
+  // `bind_key` binds the columns of the key.
+  template <typename BindKey>
+  void write(const DaySums& sums, BindKey bind_key) {
+    for (const auto& [day, usage] : sums.days) {
+      bind_key(day_);
+      day_.bind(first_, day);
+      day_.bind(first_ + 1, std::string(core::day_tag_name(usage.tag)));
+      write(day_, usage);
+    }
+    for (const auto& [month, usage] : sums.months) {
+      bind_key(month_);
+      month_.bind(first_, month);
+      month_.bind(first_ + 1, usage.days);
+      write(month_, usage);
+    }
   }
-  ++place->series;
-  place->total += usage.total.value_or(0);
-  place->cost += usage.cost.value_or(0);
-  place->no_total += usage.total ? 0 : 1;
-  place->no_cost += usage.cost ? 0 : 1;
+
+ private:
+  static std::string upsert(const std::string& table, const std::vector<std::string>& key,
+                            const char* at, const char* what) {
+    std::string columns;
+    std::string marks;
+    for (const std::string& column : key) {
+      columns += column + ", ";
+      marks += "?, ";
+    }
+    return fmt::format(
+        "INSERT INTO {0} ({1}{2}, {3}, low, high, estimate) VALUES ({4}?, ?, ?, ?, ?) ON CONFLICT "
+        "DO UPDATE SET {3} = excluded.{3}, low = excluded.low, high = excluded.high, estimate = "
+        "excluded.estimate WHERE {3} <> excluded.{3} OR low <> excluded.low OR high IS NOT "
+        "excluded.high OR estimate IS NOT excluded.estimate",
+        table, columns, at, what, marks);
+  }
+
+  template <typename Sum>
+  void write(SQLite::Statement& row, const Sum& usage) {
+    row.bind(first_ + 2, usage.low);
+    bind(row, first_ + 3, usage.high);
+    bind(row, first_ + 4, usage.estimate);
+    row.exec();
+    row.reset();
+  }
+
+  SQLite::Statement day_;
+  SQLite::Statement month_;
+  int first_;
+};
+
+// Rows that are written in one transaction, at most about: some 20 ms.
+constexpr std::size_t kRowsAtOnce = 5000;
+
+}  // namespace
+
+void PollTotals::add(std::size_t kind, const std::optional<double>& total,
+                     const std::optional<double>& cost) {
+  if (sums_.size() <= kind) sums_.resize(kind + 1);
+  Sum& sum = sums_[kind];
+  ++sum.series;
+  sum.total += total.value_or(0);
+  sum.cost += cost.value_or(0);
+  sum.no_total += total ? 0 : 1;
+  sum.no_cost += cost ? 0 : 1;
 }
 
 void PollTotals::write(SQLite::Database& db, std::int64_t poll_id,
-                       const std::string& region) const {
+                       const std::vector<Kind>& kinds) const {
   SQLite::Statement insert(
       db,
       "INSERT INTO poll_total (poll_id, kind_id, series, total, cost, no_total, no_cost) VALUES "
       "(?, ?, ?, ?, ?, ?, ?)");
-  for (const Sum& sum : sums_) {
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    const Sum& sum = sums_[i];
+    if (sum.series == 0) continue;
     insert.bind(1, poll_id);
-    insert.bind(2, kind_id(db, region, sum.type, sum.provider, sum.currency));
+    insert.bind(2, kinds[i].id);
     insert.bind(3, sum.series);
     insert.bind(4, sum.total);
     insert.bind(5, sum.cost);
@@ -176,8 +192,29 @@ void Store::sum_region(Reader& reader, const std::string& region) {
       transaction.commit();
     });
   };
+  struct Account {
+    std::string account;
+    std::string currency;
+    DaySums sums;
+  };
+  std::vector<Account> accounts;  // to be written
+  std::size_t pending = 0;
+  const auto write_accounts = [&] {
+    in_transaction([&] {
+      SumWriter writer(db_, "account", {"account", "region", "currency"});
+      for (const Account& one : accounts) {
+        writer.write(one.sums, [&](SQLite::Statement& statement) {
+          statement.bind(1, one.account);
+          statement.bind(2, region);
+          statement.bind(3, one.currency);
+        });
+      }
+    });
+    accounts.clear();
+    pending = 0;
+  };
   Rebuilder rebuilder(reader);
-  std::map<std::tuple<std::string, std::string, std::string>, std::array<DaySums, 2>> kinds;
+  std::map<KindKey, std::array<DaySums, 2>> kinds;
   DaySums account;
   for (auto row = rows.begin(); row != rows.end(); ++row) {
     auto& kind = kinds[{row->type, row->provider, row->currency}];
@@ -189,29 +226,22 @@ void Store::sum_region(Reader& reader, const std::string& region) {
     if (next != rows.end() && next->account == row->account && next->currency == row->currency) {
       continue;
     }
-    in_transaction([&] {
-      write_sums(db_, account, "account", "account, region, currency",
-                 [&](SQLite::Statement& statement) {
-                   statement.bind(1, row->account);
-                   statement.bind(2, region);
-                   statement.bind(3, row->currency);
-                   return 4;
-                 });
-    });
+    pending += account.days.size() + account.months.size();
+    accounts.push_back({row->account, row->currency, std::move(account)});
     account = {};
+    if (pending >= kRowsAtOnce) write_accounts();
   }
+  if (!accounts.empty()) write_accounts();
   for (const auto& kind : kinds) {
     in_transaction([&] {
-      const auto& [type, provider, currency] = kind.first;
-      const auto& sums = kind.second;
-      const std::int64_t id = kind_id(db_, region, type, provider, currency);
+      const std::int64_t id = kind_id(db_, region, kind.first);
+      SumWriter writer(db_, "kind", {"kind_id", "metric"});
       for (const core::Metric metric : {core::Metric::kCost, core::Metric::kTotal}) {
-        const DaySums& sum = sums[metric == core::Metric::kCost ? 0 : 1];
-        write_sums(db_, sum, "kind", "kind_id, metric", [&](SQLite::Statement& statement) {
-          statement.bind(1, id);
-          statement.bind(2, std::string(core::metric_name(metric)));
-          return 3;
-        });
+        writer.write(kind.second[metric == core::Metric::kCost ? 0 : 1],
+                     [&](SQLite::Statement& statement) {
+                       statement.bind(1, id);
+                       statement.bind(2, std::string(core::metric_name(metric)));
+                     });
       }
     });
   }

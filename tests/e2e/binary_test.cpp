@@ -56,13 +56,12 @@ TEST_F(BinaryTest, AReplyComesOutAsItWentIn) {
       }
     }
     EXPECT_EQ(found, 2);
-    // The shell prints fewer digits than a double has, so it compares.
-    const Ran shell =
-        run({"sqlite3", database(),
-             "SELECT count(*) FROM usage_history WHERE usage_type = '" +
+    const Ran sql =
+        run({kBinary, "sql", "--database", database(), "--json",
+             "SELECT count(*) AS n FROM usage_history WHERE usage_type = '" +
                  usage["type"].get<std::string>() + "' AND total = " + usage["total"].dump() +
                  " AND estimated_monthly_cost = " + usage["estimatedMonthlyCost"].dump()});
-    EXPECT_EQ(shell.output, "2\n") << usage;
+    EXPECT_EQ(sql.output, "{\"n\":2}\n") << usage;
   }
 }
 
@@ -150,22 +149,25 @@ TEST_F(BinaryTest, KilledInAPollItLeavesNoPartOfASnapshot) {
                       folder_.path("faults.yaml")}),
             "us-east-1");
   const auto count = [&](const std::string& from) {
-    return run({"sqlite3", database(), "SELECT count(*) FROM " + from}).output;
+    return run({kBinary, "sql", "--database", database(), "--json",
+                "SELECT count(*) AS n FROM " + from})
+        .output;
   };
   {
     Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, kCredentials);
     ASSERT_TRUE(daemon.read_until("serves")) << daemon.output();
-    ASSERT_TRUE(eventually([&] { return count("poll WHERE outcome = 'running'") == "1\n"; }));
+    ASSERT_TRUE(
+        eventually([&] { return count("poll WHERE outcome = 'running'") == "{\"n\":1}\n"; }));
     std::this_thread::sleep_for(std::chrono::milliseconds{500});  // into the second page
     daemon.signal(SIGKILL);
     EXPECT_EQ(daemon.wait(), -SIGKILL);
   }
-  EXPECT_EQ(count("sample"), "0\n");
-  EXPECT_EQ(count("series"), "0\n");
+  EXPECT_EQ(count("sample"), "{\"n\":0}\n");
+  EXPECT_EQ(count("series"), "{\"n\":0}\n");
   configure(simulate({"--accounts", "1200", "--regions", "us-east-1"}), "us-east-1");
   ASSERT_EQ(command({"poll"}).code, 0);
-  EXPECT_EQ(count("poll WHERE outcome = 'interrupted'"), "1\n");
-  EXPECT_EQ(count("(SELECT DISTINCT poll_id FROM sample)"), "1\n");
+  EXPECT_EQ(count("poll WHERE outcome = 'interrupted'"), "{\"n\":1}\n");
+  EXPECT_EQ(count("(SELECT DISTINCT poll_id FROM sample)"), "{\"n\":1}\n");
   EXPECT_EQ(run({"sqlite3", database(), "PRAGMA integrity_check"}).output, "ok\n");
 }
 
@@ -234,6 +236,34 @@ TEST_F(BinaryTest, WrongConfigurationsAndUsageExitWith2) {
   expect_2({"history", "--start", "tomorrow"}, "start: ");
   expect_2({"latest", "--json", "--csv"}, "choose one");
   expect_2({"poll", "--target", "nobody"}, "no target 'nobody'");
+}
+
+TEST_F(BinaryTest, SqlReadsTheSamplesAndWritesNothing) {
+  configure(simulate({"--accounts", "5"}), "us-east-1");
+  ASSERT_EQ(command({"poll"}).code, 0);
+  EXPECT_EQ(command({"sql", "--csv", "SELECT 1 AS one, 'a,b' AS two, NULL AS three"}).output,
+            "one,two,three\r\n1,\"a,b\",\r\n");
+  EXPECT_EQ(command({"sql", "--csv", "SELECT 1 AS one WHERE 0"}).output, "one\r\n");
+  EXPECT_EQ(command({"sql", "--json", "SELECT count(*) AS n FROM sample WHERE poll_id = 1"}).output,
+            command({"sql", "--json", "SELECT series AS n FROM poll"}).output);
+  const std::string shell = "echo 'SELECT count(*) AS polls FROM poll' | " + std::string(kBinary) +
+                            " sql --database " + database();
+  EXPECT_THAT(run({"/bin/sh", "-c", shell}).output, HasSubstr("polls"));
+  // More rows than are printed at once, with one header.
+  const Ran many =
+      command({"sql", "--csv",
+               "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
+               "25000) SELECT i FROM n"});
+  EXPECT_EQ(std::ranges::count(many.output, '\n'), 25001);
+  const auto refused = [&](const std::string& sql, const std::string& why) {
+    const Ran ran = command({"sql", sql});
+    EXPECT_NE(ran.code, 0) << sql;
+    EXPECT_THAT(ran.output, HasSubstr(why));
+  };
+  refused("DELETE FROM poll", "readonly");
+  refused("CREATE TABLE x (y)", "readonly");
+  refused("SELEC 1", "syntax error");
+  EXPECT_EQ(command({"sql", "--json", "SELECT count(*) AS n FROM poll"}).output, "{\"n\":1}\n");
 }
 
 TEST_F(BinaryTest, ASecondWriterIsToldWhy) {

@@ -169,6 +169,19 @@ TEST_F(BackupTest, WhatIsNotWholeIsFoundAndNotRestored) {
 }
 
 // Copied with cp, without its -wal: SQLite finds nothing wrong with it.
+TEST_F(BackupTest, ABlockOfSamplesThatCanNotBeReadIsAProblem) {
+  {
+    Store store(database_);
+    poll(store, 0, 200);
+  }
+  EXPECT_THAT(verify(database_).problems, IsEmpty());
+  {
+    SQLite::Database db(database_, SQLite::OPEN_READWRITE);
+    db.exec("UPDATE sample_block SET data = substr(data, 1, length(data) - 1) WHERE id = 2");
+  }
+  EXPECT_THAT(verify(database_).problems, ElementsAre(HasSubstr("block 2 of samples of ")));
+}
+
 TEST_F(BackupTest, ALostEndIsFound) {
   {
     const Store store(database_);

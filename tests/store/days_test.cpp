@@ -48,28 +48,34 @@ class DaysTest : public ::testing::Test {
   Store store_{path_};
 };
 
-TEST_F(DaysTest, SettlesEachDayOnceWithItsFirstAndLastSums) {
+TEST_F(DaysTest, SettlesEachDayOnceAndEverySampleStaysAsItIs) {
+  const auto blocks = [&](int level) {
+    return Reader(path_)
+        .db()
+        .execAndGet("SELECT count(*) FROM sample_block WHERE level = " + std::to_string(level))
+        .getInt();
+  };
+  const auto samples = [&] {
+    return Reader(path_)
+        .db()
+        .execAndGet(
+            "SELECT group_concat(poll_id || ' ' || series_id || ' ' || ifnull(total, '-') || ' ' "
+            "|| "
+            "ifnull(cost, '-') || ' ' || gone, '; ') FROM (SELECT * FROM sample WHERE poll_id < 4 "
+            "ORDER BY poll_id, series_id)")
+        .getString();
+  };
   poll(kMidnight + kHour, {usage("111111111111", kEc2, 5, 1)});
   poll(kMidnight + 9 * kHour, {usage("111111111111", kEc2, 9, std::nullopt)});
   poll(kMidnight + 23 * kHour, {usage("111111111111", kEc2, 7, 3),
                                 usage("222222222222", kEc2, std::nullopt, std::nullopt)});
-  SQLite::Database db(path_);
-  EXPECT_EQ(db.execAndGet("SELECT count(*) FROM daily").getInt(), 0);  // it is not over
+  EXPECT_EQ(blocks(1), 0);  // it is not over
+  const std::string before = samples();
+  EXPECT_EQ(before, "1 1 5.0 1.0 0; 2 1 9.0 - 0; 3 1 7.0 3.0 0; 3 2 - - 0");
   poll(kMidnight + 25 * kHour, {});
-  SQLite::Statement row(db,
-                        "SELECT day, first_total, last_total, min_total, max_total, first_cost, "
-                        "last_cost, samples, last_at FROM daily");
-  ASSERT_TRUE(row.executeStep());
-  EXPECT_EQ(row.getColumn(0).getInt(), 20513);
-  EXPECT_EQ(row.getColumn(1).getDouble(), 5);
-  EXPECT_EQ(row.getColumn(2).getDouble(), 7);
-  EXPECT_EQ(row.getColumn(3).getDouble(), 5);
-  EXPECT_EQ(row.getColumn(4).getDouble(), 9);
-  EXPECT_EQ(row.getColumn(5).getDouble(), 1);
-  EXPECT_EQ(row.getColumn(6).getDouble(), 3);
-  EXPECT_EQ(row.getColumn(7).getInt(), 3);
-  EXPECT_EQ(row.getColumn(8).getInt64(), core::unix_seconds(kMidnight + 23 * kHour));
-  EXPECT_FALSE(row.executeStep());
+  EXPECT_EQ(blocks(1), 1);
+  EXPECT_EQ(blocks(0), 1);
+  EXPECT_EQ(samples(), before);
   EXPECT_EQ(store_.settle("t", "eu-west-1", kMidnight + 30 * kHour), 0);
   EXPECT_EQ(store_.settle("t", "eu-west-1", kMidnight + 50 * kHour), 1);
 }

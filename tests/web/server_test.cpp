@@ -295,7 +295,7 @@ TEST_F(ServerTest, AStreamThatFailsHasNoEnd) {
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   {
     SQLite::Database db(store_.path(), SQLite::OPEN_READWRITE);
-    db.exec("ALTER TABLE sample RENAME TO elsewhere");
+    db.exec("DROP TABLE sample_block");
   }
   std::string piece(65536, '\0');
   for (int n = 0; (n = socket.receiveBytes(piece.data(), 65536)) > 0;) {

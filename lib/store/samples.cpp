@@ -1,0 +1,334 @@
+#include "store/samples.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "store/days.h"
+
+namespace usaged::store {
+namespace {
+
+// The blocks that may hold a poll (?1 scope, ?2 poll, ?3 day, ?4 month), in one statement, so that
+// none can move meanwhile.
+std::string blocks_sql(const char* and_where) {
+  std::string sql;
+  for (int level = 0; level < 3; ++level) {
+    sql += fmt::format(
+        "{}SELECT data FROM sample_block WHERE scope_id = ?1 AND level = {} AND at = ?{} {}",
+        level > 0 ? " UNION ALL " : "", level, level + 2, and_where);
+  }
+  return sql;
+}
+
+void bind(SQLite::Statement& statement, const PollRef& poll) {
+  statement.tryReset();
+  statement.bind(1, poll.scope);
+  statement.bind(2, poll.poll);
+  statement.bind(3, core::day_of(poll.at));
+  statement.bind(4, month_number(month_of(core::day_of(poll.at))));
+}
+
+std::string_view blob(const SQLite::Column& column) {
+  return {static_cast<const char*>(column.getBlob()), static_cast<std::size_t>(column.getBytes())};
+}
+
+// One block of all that several ones say. A frame may be in one of them only.
+BlockWriter merge(const std::vector<BlockReader>& blocks) {
+  struct Source {
+    Frame frame;
+    std::size_t block;
+    std::size_t index;
+  };
+  std::vector<Source> sources;
+  std::vector<std::int64_t> series;
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    for (std::size_t i = 0; i < blocks[b].frames().size(); ++i) {
+      sources.push_back({blocks[b].frames()[i], b, i});
+    }
+    for (std::size_t i = 0; i < blocks[b].size(); ++i) series.push_back(blocks[b].series(i));
+  }
+  std::ranges::stable_sort(
+      sources, {}, [](const Source& one) { return std::pair(one.frame.at, one.frame.poll); });
+  std::ranges::sort(series);
+  series.erase(std::ranges::unique(series).begin(), series.end());
+
+  std::vector<Frame> frames;
+  for (const Source& source : sources) frames.push_back(source.frame);
+  BlockWriter writer(std::move(frames));
+  std::vector<Reading> line(sources.size());
+  std::vector<std::vector<Reading>> parts(blocks.size());
+  for (const std::int64_t one : series) {
+    for (std::size_t b = 0; b < blocks.size(); ++b) {
+      parts[b].clear();
+      if (const auto found = blocks[b].find(one)) blocks[b].read(*found, parts[b]);
+    }
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      const std::vector<Reading>& part = parts[sources[i].block];
+      line[i] = part.empty() ? Reading{} : part[sources[i].index];
+    }
+    writer.add(one, line);
+  }
+  return writer;
+}
+
+// What thinning keeps of a day: what the poll said, and the first and the last total of each
+// series.
+BlockWriter thinned(const BlockReader& block, const PollRef& kept) {
+  std::vector<Frame> frames = block.frames();
+  auto kept_frame = block.frame_of(kept.poll);
+  if (!kept_frame) {  // the poll had none of these series
+    kept_frame = frames.size();
+    frames.push_back({kept.poll, core::unix_seconds(kept.at)});
+  }
+  std::vector<bool> needed(frames.size());
+  needed[*kept_frame] = *kept_frame < block.frames().size();
+  std::vector<std::vector<Reading>> lines(block.size());
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    block.read(i, lines[i]);
+    lines[i].resize(frames.size());
+    std::optional<std::size_t> first;
+    std::size_t last = 0;
+    bool gone = false;
+    for (std::size_t k = 0; k < frames.size(); ++k) {
+      const Reading& reading = lines[i][k];
+      if (reading.state != 0) gone = reading.has(Reading::kGone);
+      if (!reading.has(Reading::kHasTotal)) continue;
+      if (!first) first = k;
+      last = k;
+    }
+    if (first) needed[*first] = needed[last] = true;
+    // What was gone before the poll stays gone.
+    if (gone && lines[i][*kept_frame].state == 0) {
+      lines[i][*kept_frame].state = Reading::kGone;
+      needed[*kept_frame] = true;
+    }
+  }
+  std::vector<Frame> left;
+  for (std::size_t k = 0; k < frames.size(); ++k) {
+    if (needed[k]) left.push_back({frames[k].poll == kept.poll ? kept.poll : 0, frames[k].at});
+  }
+  BlockWriter writer(std::move(left));
+  std::vector<Reading> line;
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    line.clear();
+    for (std::size_t k = 0; k < frames.size(); ++k) {
+      if (needed[k]) line.push_back(lines[i][k]);
+    }
+    writer.add(block.series(i), line);
+  }
+  return writer;
+}
+
+}  // namespace
+
+Samples::Samples(SQLite::Database& db)
+    : db_(db), of_poll_(db, blocks_sql("")), of_bucket_(db, blocks_sql("AND bucket = ?5")) {}
+
+Samples::~Samples() = default;
+
+std::vector<Sample> Samples::of(const PollRef& poll) {
+  std::vector<Sample> samples;
+  bind(of_poll_, poll);
+  while (of_poll_.executeStep()) {
+    const BlockReader block(blob(of_poll_.getColumn(0)));
+    const auto frame = block.frame_of(poll.poll);
+    if (!frame) continue;
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      const Reading reading = block.at(i, *frame);
+      if (reading.state != 0) samples.push_back({block.series(i), reading});
+    }
+  }
+  of_poll_.reset();
+  // While a day is settled, some of it is still in polls.
+  if (!std::ranges::is_sorted(samples, {}, &Sample::series)) {
+    std::ranges::sort(samples, {}, &Sample::series);
+  }
+  return samples;
+}
+
+std::optional<Reading> Samples::find(const PollRef& poll, std::int64_t series) {
+  const BlockReader* block = block_of(poll, bucket_of(series));
+  if (block == nullptr) return std::nullopt;
+  const auto line = block->find(series);
+  if (!line) return std::nullopt;
+  const Reading reading = block->at(*line, *block->frame_of(poll.poll));
+  return reading.state == 0 ? std::nullopt : std::optional(reading);
+}
+
+// The block that has this poll; nullptr if there is none.
+const BlockReader* Samples::block_of(const PollRef& poll, std::int64_t bucket) {
+  Cached& cached = cache_[{poll.scope, bucket}];
+  if (cached.block && cached.block->frame_of(poll.poll)) return cached.block.get();
+  if (!cached.block && cached.missing == poll.poll) return nullptr;
+  cached = {"", nullptr, poll.poll};
+  bind(of_bucket_, poll);
+  of_bucket_.bind(5, bucket);
+  while (of_bucket_.executeStep()) {
+    cached.bytes = blob(of_bucket_.getColumn(0));
+    cached.block = std::make_unique<BlockReader>(cached.bytes);
+    if (cached.block->frame_of(poll.poll)) break;
+    cached.block.reset();
+  }
+  of_bucket_.reset();
+  return cached.block.get();
+}
+
+void Samples::each_settled(std::int64_t scope, std::int64_t bucket, const UseBlock& use) {
+  SQLite::Statement query(
+      db_, "SELECT data FROM sample_block WHERE scope_id = ? AND bucket = ? AND level > 0");
+  query.bind(1, scope);
+  query.bind(2, bucket);
+  while (query.executeStep()) use(blob(query.getColumn(0)));
+}
+
+void Samples::put(const PollRef& poll, std::span<const Sample> samples) {
+  for (auto from = samples.begin(); from != samples.end();) {
+    const std::int64_t bucket = bucket_of(from->series);
+    BlockWriter writer({{poll.poll, core::unix_seconds(poll.at)}});
+    for (; from != samples.end() && bucket_of(from->series) == bucket; ++from) {
+      writer.add(from->series, {&from->reading, 1});
+    }
+    insert(kPoll, poll.scope, poll.poll, bucket, writer);
+  }
+}
+
+void Samples::remove(const PollRef& poll) {
+  SQLite::Statement statement(
+      db_, "DELETE FROM sample_block WHERE scope_id = ? AND level = 0 AND at = ?");
+  statement.bind(1, poll.scope);
+  statement.bind(2, poll.poll);
+  statement.exec();
+}
+
+std::vector<Samples::Row> Samples::rows(Level level, std::int64_t scope, std::int64_t from,
+                                        std::int64_t to, std::int64_t bucket) {
+  // Of the polls of a day: those that the table has.
+  SQLite::Statement query(
+      db_, level == kPoll
+               ? "SELECT b.id, b.data FROM scope s JOIN poll p ON p.target = s.target AND p.region "
+                 "= s.region AND p.started BETWEEN ?2 * 86400 AND ?3 * 86400 + 86399 JOIN "
+                 "sample_block b ON b.scope_id = s.id AND b.level = 0 AND b.at = p.id AND b.bucket "
+                 "= ?4 WHERE s.id = ?1"
+               : "SELECT id, data FROM sample_block WHERE scope_id = ?1 AND level = ?5 AND at "
+                 "BETWEEN ?2 AND ?3 AND bucket = ?4");
+  query.bind(1, scope);
+  query.bind(2, from);
+  query.bind(3, to);
+  query.bind(4, bucket);
+  if (level != kPoll) query.bind(5, static_cast<int>(level));
+  std::vector<Row> rows;
+  while (query.executeStep()) {
+    rows.push_back({query.getColumn(0).getInt64(), std::string(blob(query.getColumn(1)))});
+  }
+  return rows;
+}
+
+std::optional<std::int64_t> Samples::merge_some(Level from, std::int64_t scope, std::int64_t first,
+                                                std::int64_t last, Level to, std::int64_t at,
+                                                std::int64_t after) {
+  SQLite::Statement next(
+      db_, from == kPoll
+               ? "SELECT min((SELECT min(b.bucket) FROM sample_block b WHERE b.scope_id = s.id AND "
+                 "b.level = 0 AND b.at = p.id AND b.bucket > ?4)) FROM scope s JOIN poll p ON "
+                 "p.target = s.target AND p.region = s.region AND p.started BETWEEN ?2 * 86400 AND "
+                 "?3 * 86400 + 86399 WHERE s.id = ?1"
+               : "SELECT bucket FROM sample_block WHERE scope_id = ?1 AND bucket > ?4 AND level = "
+                 "1 AND at BETWEEN ?2 AND ?3 ORDER BY bucket LIMIT 1");
+  next.bind(1, scope);
+  next.bind(2, first);
+  next.bind(3, last);
+  next.bind(4, after);
+  if (!next.executeStep() || next.getColumn(0).isNull()) return std::nullopt;
+  const std::int64_t bucket = next.getColumn(0).getInt64();
+  next.reset();
+
+  std::vector<Row> sources = rows(from, scope, first, last, bucket);
+  for (Row& there : rows(to, scope, at, at, bucket)) sources.push_back(std::move(there));
+  std::vector<BlockReader> blocks;
+  for (const Row& source : sources) blocks.emplace_back(source.bytes);
+  erase(sources);
+  insert(to, scope, at, bucket, merge(blocks));
+  return bucket;
+}
+
+std::optional<std::int64_t> Samples::settle_some(std::int64_t scope, std::int64_t day,
+                                                 std::int64_t after) {
+  return merge_some(kPoll, scope, day, day, kDay, day, after);
+}
+
+std::optional<std::int64_t> Samples::pack_some(std::int64_t scope, std::int64_t month,
+                                               std::int64_t after) {
+  return merge_some(kDay, scope, first_day(month_from(month)), first_day(month_from(month + 1)) - 1,
+                    kMonth, month, after);
+}
+
+std::optional<std::int64_t> Samples::thin_some(const PollRef& kept, std::int64_t after) {
+  const std::int64_t day = core::day_of(kept.at);
+  SQLite::Statement query(db_,
+                          "SELECT id, bucket, data FROM sample_block WHERE scope_id = ? AND level "
+                          "= 1 AND at = ? AND bucket > ? ORDER BY bucket LIMIT 1");
+  query.bind(1, kept.scope);
+  query.bind(2, day);
+  query.bind(3, after);
+  if (!query.executeStep()) return std::nullopt;
+  const std::int64_t bucket = query.getColumn(1).getInt64();
+  const Row row{query.getColumn(0).getInt64(), std::string(blob(query.getColumn(2)))};
+  query.reset();
+  const BlockReader block(row.bytes);
+  erase({row});
+  insert(kDay, kept.scope, day, bucket, thinned(block, kept));
+  return bucket;
+}
+
+void Samples::unsettle(std::int64_t scope) {
+  std::vector<std::int64_t> ids;
+  SQLite::Statement all(db_, "SELECT id FROM sample_block WHERE scope_id = ? AND level > 0");
+  all.bind(1, scope);
+  while (all.executeStep()) ids.push_back(all.getColumn(0).getInt64());
+  SQLite::Statement query(db_, "SELECT bucket, data FROM sample_block WHERE id = ?");
+  for (const std::int64_t id : ids) {
+    query.bind(1, id);
+    if (!query.executeStep()) continue;
+    const std::int64_t bucket = query.getColumn(0).getInt64();
+    const Row row{id, std::string(blob(query.getColumn(1)))};
+    query.reset();
+    const BlockReader block(row.bytes);
+    if (block.frame_of(0)) continue;  // some of it is nobody's poll any more
+    erase({row});
+    for (std::size_t k = 0; k < block.frames().size(); ++k) {
+      const Frame& frame = block.frames()[k];
+      BlockWriter writer({frame});
+      for (std::size_t i = 0; i < block.size(); ++i) {
+        const Reading reading = block.at(i, k);
+        writer.add(block.series(i), {&reading, 1});
+      }
+      insert(kPoll, scope, frame.poll, bucket, writer);
+    }
+  }
+}
+
+void Samples::insert(Level level, std::int64_t scope, std::int64_t at, std::int64_t bucket,
+                     const BlockWriter& block) {
+  if (block.empty()) return;
+  SQLite::Statement statement(
+      db_, "INSERT INTO sample_block (scope_id, level, at, bucket, data) VALUES (?, ?, ?, ?, ?)");
+  statement.bind(1, scope);
+  statement.bind(2, static_cast<int>(level));
+  statement.bind(3, at);
+  statement.bind(4, bucket);
+  const std::string data = block.finish();
+  statement.bindNoCopy(5, data.data(), static_cast<int>(data.size()));
+  statement.exec();
+}
+
+void Samples::erase(const std::vector<Row>& rows) {
+  SQLite::Statement statement(db_, "DELETE FROM sample_block WHERE id = ?");
+  for (const Row& row : rows) {
+    statement.bind(1, row.id);
+    statement.exec();
+    statement.reset();
+  }
+  cache_.clear();
+}
+
+}  // namespace usaged::store

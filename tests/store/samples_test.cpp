@@ -1,0 +1,196 @@
+#include "store/samples.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "core/error.h"
+#include "store/days.h"
+#include "store/store.h"
+#include "support/temp_folder.h"
+#include "support/usage.h"
+
+namespace usaged::store {
+namespace {
+
+using core::kDay;
+using core::kHour;
+using core::Outcome;
+using core::Time;
+using support::usage;
+
+const Time kStart = core::from_unix(1767225600);  // 2026-01-01, a midnight
+
+class SamplesTest : public ::testing::Test {
+ protected:
+  SamplesTest() {
+    core::Target target;
+    target.name = "t";
+    target.regions = {"r"};
+    store_.set_targets({target}, kStart);
+  }
+
+  std::int64_t poll(Time t, const std::vector<core::UsageTotal>& totals) {
+    const auto id = store_.begin_poll("t", "r", t, 6 * kHour, t);
+    store_.finish_poll(id, {totals, {}}, {t, Outcome::kOk, 1, 1, "", ""});
+    return id;
+  }
+  // 500 series, of which each poll has most, with numbers that change or not.
+  std::vector<core::UsageTotal> some() {
+    std::vector<core::UsageTotal> totals;
+    for (int i = 0; i < 500; ++i) {
+      double& total = totals_[i];
+      if (random_() % 3 == 0) total += static_cast<double>(random_() % 100000) / 3600000;
+      // They come and go for a while.
+      if (random_() % 40 == 0) there_[i] = !there_[i];
+      if (!there_[i] && i % 5 == 0) continue;
+      std::optional<double> cost = total * 0.0017361111;
+      if (random_() % 100 == 0) cost.reset();
+      totals.push_back(usage(std::to_string(100000000000 + i), "EC2_INSTANCE_HOURS", total, cost));
+    }
+    return totals;
+  }
+  // Each row of a poll, as SQL has it.
+  std::map<std::int64_t, std::string> rows() {
+    Reader reader(store_.path());
+    SQLite::Statement query(
+        reader.db(), "SELECT poll_id, series_id, total, cost, gone FROM sample ORDER BY 1, 2");
+    std::map<std::int64_t, std::string> rows;
+    while (query.executeStep()) {
+      std::string& text = rows[query.getColumn(0).getInt64()];
+      for (int i = 1; i < 5; ++i) text += query.getColumn(i).getString() + " ";
+    }
+    return rows;
+  }
+  std::int64_t count(const std::string& sql) {
+    return Reader(store_.path()).db().execAndGet(sql).getInt64();
+  }
+  std::string days() {
+    Reader reader(store_.path());
+    std::string text;
+    Question question{{}, {"account"}, core::Metric::kTotal};
+    const Time end = kStart + 90 * kDay;
+    for (const DailyLine& line : daily(reader, question, kStart, end, end).lines) {
+      for (const auto& day : line.days) {
+        text += day ? fmt::format("{} {};", day->low, day->estimate.value_or(-1)) : "-;";
+      }
+    }
+    return text;
+  }
+
+  support::TempFolder folder_;
+  Store store_{folder_.path("u.db")};
+  std::mt19937_64 random_{11};
+  std::map<int, double> totals_;
+  std::map<int, bool> there_;
+};
+
+TEST_F(SamplesTest, WhateverBecomesOfTheBlocksAPollSaysWhatItSaid) {
+  for (int i = 0; i < 90 * 4; ++i) poll(kStart + i * 6 * kHour, some());
+  const auto before = rows();
+  EXPECT_EQ(before.size(), 360U);
+  EXPECT_EQ(count("SELECT count(*) FROM sample_block WHERE level > 0"), 0);
+
+  EXPECT_EQ(store_.settle("t", "r", kStart + 90 * kDay), 90);
+  EXPECT_EQ(count("SELECT count(*) FROM sample_block WHERE level = 0"), 0);
+  EXPECT_EQ(count("SELECT count(*) FROM sample_block WHERE level = 1"), 90 * 4);
+  EXPECT_EQ(rows(), before);
+  const std::string used = days();
+
+  for (int i = 0; i < 60; ++i) store_.thin("t", "r", kStart + 90 * kDay, 20 * kDay);
+  // January and February are whole; of March some days are not thinned yet.
+  EXPECT_EQ(count("SELECT group_concat(DISTINCT at - 2026 * 12) = '0,1' FROM sample_block WHERE "
+                  "level = 2"),
+            1);
+  EXPECT_EQ(count("SELECT count(*) FROM sample_block WHERE level = 2"), 2 * 4);
+  EXPECT_EQ(count("SELECT count(*) FROM sample_block WHERE level = 1"), 31 * 4);
+  const auto after = rows();
+  EXPECT_EQ(after.size(), 70U + 20U * 4);
+  for (const auto& [id, text] : after) {
+    // A poll that stays may learn that something was gone before it.
+    if (before.at(id) == text) continue;
+    EXPECT_GT(text.size(), before.at(id).size());
+    EXPECT_NE(text.find(" 1 "), std::string::npos);
+  }
+  EXPECT_EQ(days(), used);
+}
+
+TEST_F(SamplesTest, SqlFindsPollsAndSeries) {
+  const auto first =
+      poll(kStart, {usage("111111111111", "A", 1, 2), usage("222222222222", "A", 3, 4)});
+  const auto second = poll(kStart + kHour, {usage("111111111111", "A", 5, std::nullopt)});
+  for (int settled = 0; settled < 2; ++settled) {
+    EXPECT_EQ(count("SELECT count(*) FROM sample"), 4);
+    EXPECT_EQ(count(fmt::format("SELECT count(*) FROM sample WHERE poll_id = {}", first)), 2);
+    EXPECT_EQ(count("SELECT sum(total) FROM sample WHERE series_id = 1"), 6);
+    EXPECT_EQ(
+        count(fmt::format("SELECT total FROM sample WHERE series_id = 1 AND poll_id = {}", second)),
+        5);
+    EXPECT_EQ(count(fmt::format("SELECT count(*) FROM sample WHERE series_id = 2 AND gone = 1 AND "
+                                "total IS NULL AND poll_id IN ({}, {})",
+                                first, second)),
+              1);
+    EXPECT_EQ(count("SELECT count(*) FROM sample WHERE poll_id = 77 OR series_id = 77"), 0);
+    EXPECT_EQ(count("SELECT count(*) FROM sample a JOIN sample b USING (series_id)"), 8);
+    EXPECT_EQ(count("SELECT count(*) FROM usage_history WHERE estimated_monthly_cost IS NULL"), 2);
+    EXPECT_EQ(count("SELECT total FROM usage_latest"), 5);
+    store_.settle("t", "r", kStart + kDay);
+  }
+}
+
+TEST_F(SamplesTest, ADamagedBlockIsAnErrorThatSaysSo) {
+  poll(kStart, {usage("111111111111", "A", 1, 2)});
+  {
+    SQLite::Database db(store_.path(), SQLite::OPEN_READWRITE);
+    db.exec("UPDATE sample_block SET data = x'01'");
+  }
+  Reader reader(store_.path());
+  try {
+    reader.db().execAndGet("SELECT count(*) FROM sample");
+    FAIL();
+  } catch (const SQLite::Exception& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("damaged"));
+  }
+  EXPECT_THROW(History(reader).latest({}, kStart, false), core::Error);
+}
+
+// While days are settled and thinned, whoever reads a poll has all of it.
+TEST_F(SamplesTest, ReadersSeeEveryPollWholeMeanwhile) {
+  std::vector<core::UsageTotal> totals;
+  for (int i = 0; i < 1000; ++i)
+    totals.push_back(usage(std::to_string(100000000000 + i), "A", i, i));
+  for (int i = 0; i < 40 * 4; ++i) poll(kStart + i * 6 * kHour, totals);
+  std::atomic<bool> stop = false;
+  std::atomic<bool> thinning = false;
+  std::atomic<int> reads = 0;
+  std::thread other([&] {
+    Reader reader(store_.path());
+    Samples samples(reader.db());
+    std::mt19937 random(3);
+    while (!stop) {
+      const int i = static_cast<int>(random() % (40 * 4));
+      const bool before = !thinning;
+      const auto rows = samples.of({1, i + 1, kStart + i * 6 * kHour});
+      // The last of a day stays; what is asked of others once their polls are gone is nobody's.
+      if (i % 4 == 3 || (before && !thinning)) {
+        ASSERT_EQ(rows.size(), 1000U) << i;
+      }
+      ++reads;
+    }
+  });
+  store_.settle("t", "r", kStart + 40 * kDay);
+  while (reads < 50) std::this_thread::yield();
+  const int before = reads;
+  thinning = true;
+  for (int i = 0; i < 30; ++i) store_.thin("t", "r", kStart + 40 * kDay, 2 * kDay);
+  while (reads < before + 50) std::this_thread::yield();
+  stop = true;
+  other.join();
+}
+
+}  // namespace
+}  // namespace usaged::store
