@@ -19,7 +19,7 @@ CREATE TABLE poll (
   request_id TEXT,              -- AWS's, of the last reply
   clock_skew INTEGER            -- AWS's clock minus ours, as that reply said
 ) STRICT;
-CREATE INDEX poll_by_scope ON poll (target, region, started);
+CREATE INDEX poll_by_scope ON poll (target, region, started, outcome, slot, interval);
 CREATE INDEX poll_by_time ON poll (started);
 
 -- The targets and regions that are, or were, asked.

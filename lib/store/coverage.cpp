@@ -1,9 +1,9 @@
 #include "store/coverage.h"
 
 #include <map>
-#include <set>
 
 #include "core/schedule.h"
+#include "store/rows.h"
 #include "store/selection.h"
 
 namespace usaged::store {
@@ -27,48 +27,41 @@ std::string gap_reason(Reader& reader, const Scope& scope, Time from, Time to) {
 
 std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start, Time end) {
   return guarded("read polls", reader.path(), [&] {
-    std::map<std::pair<std::string, std::string>, Scope> scopes;
-    SQLite::Statement ranges(
-        reader.db(),
-        "SELECT target, region, min(CASE WHEN outcome = 'ok' THEN started END), max(started), "
-        "removed, min(started), thinned, scope.id FROM poll JOIN scope USING (target, region) "
-        "GROUP "
-        "BY target, region");
-    SQLite::Statement interval(reader.db(),
-                               "SELECT interval FROM poll WHERE target = ? AND region = ? ORDER BY "
-                               "started DESC LIMIT 1");
+    const auto all_scopes = reader.statement(
+        "SELECT id, target, region, removed, thinned, (SELECT min(started) FROM poll p WHERE "
+        "p.target = s.target AND p.region = s.region), (SELECT max(started) FROM poll p WHERE "
+        "p.target = s.target AND p.region = s.region), (SELECT started FROM poll p WHERE p.target "
+        "= s.target AND p.region = s.region AND p.outcome = 'ok' ORDER BY started LIMIT 1), "
+        "(SELECT interval FROM poll p WHERE p.target = s.target AND p.region = s.region ORDER BY "
+        "started DESC LIMIT 1) FROM scope s ORDER BY target, region");
     // A poll more than twice the longest interval (a day) before the range says nothing in it, but
     // shows which groups a gap at its beginning concerns: so the one before is always read.
-    SQLite::Statement polls(
-        reader.db(),
+    const auto polls_of_scope = reader.statement(
         "SELECT id, started, slot, interval FROM poll WHERE target = ?1 AND region = ?2 AND "
         "outcome = 'ok' AND started <= ?4 AND started >= ifnull((SELECT max(started) FROM poll "
         "WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND started <= ?3), ?3) "
-        "ORDER BY started, id");
-    while (ranges.executeStep()) {
+        "ORDER BY started");
+    SQLite::Statement& all = *all_scopes;
+    SQLite::Statement& polls = *polls_of_scope;
+    std::vector<Scope> scopes;
+    while (all.executeStep()) {
+      const auto time = [&all](int column) { return optional_time(all.getColumn(column)); };
+      if (all.isColumnNull(5)) continue;  // it was never asked
       Scope scope;
-      scope.id = ranges.getColumn(7).getInt64();
-      scope.target = ranges.getColumn(0).getString();
-      scope.region = ranges.getColumn(1).getString();
-      if (!matches(filter.targets, scope.target) || !matches(filter.regions, scope.region))
+      scope.target = all.getColumn(1).getString();
+      scope.region = all.getColumn(2).getString();
+      if (!matches(filter.targets, scope.target) || !matches(filter.regions, scope.region)) {
         continue;
-      if (ranges.getColumn(2).isNull()) {
-        scope.first_good = Time::max();
-      } else {
-        scope.first_good = core::from_unix(ranges.getColumn(2).getInt64());
       }
-      scope.last_attempt = core::from_unix(ranges.getColumn(3).getInt64());
-      scope.first_attempt = core::from_unix(ranges.getColumn(5).getInt64());
-      if (!ranges.getColumn(4).isNull()) {
-        scope.ends = core::from_unix(ranges.getColumn(4).getInt64());
+      scope.id = all.getColumn(0).getInt64();
+      scope.ends = time(3).value_or(Time::max());
+      if (!all.isColumnNull(4)) {
+        scope.thinned_until = core::from_unix((all.getColumn(4).getInt64() + 1) * 86400);
       }
-      if (!ranges.getColumn(6).isNull()) {
-        scope.thinned_until = core::from_unix((ranges.getColumn(6).getInt64() + 1) * 86400);
-      }
-      interval.bind(1, scope.target);
-      interval.bind(2, scope.region);
-      if (interval.executeStep()) scope.interval = Seconds{interval.getColumn(0).getInt64()};
-      interval.reset();
+      scope.first_attempt = *time(5);
+      scope.last_attempt = *time(6);
+      scope.first_good = time(7).value_or(Time::max());
+      scope.interval = Seconds{all.getColumn(8).getInt64()};
       polls.bind(1, scope.target);
       polls.bind(2, scope.region);
       polls.bind(3, static_cast<std::int64_t>(core::unix_seconds(start)));
@@ -80,11 +73,13 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
                                Seconds{polls.getColumn(3).getInt64()}});
       }
       polls.reset();
-      scopes.emplace(std::pair(scope.target, scope.region), std::move(scope));
+      const auto order = [](const GoodPoll& poll) { return std::pair(poll.taken_at, poll.id); };
+      if (!std::ranges::is_sorted(scope.polls, {}, order)) {
+        std::ranges::sort(scope.polls, {}, order);
+      }
+      scopes.push_back(std::move(scope));
     }
-    std::vector<Scope> result;
-    for (auto& [key, scope] : scopes) result.push_back(std::move(scope));
-    return result;
+    return scopes;
   });
 }
 
@@ -119,10 +114,12 @@ Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, Time
           kept, core::day_of(thinned_to - Seconds{1}) - core::day_of(from) + (earlier ? 0 : 1));
     }
     const Time whole_from = std::max(from, thinned_to);
-    std::set<Time> slots;
+    std::vector<Time> slots;
     for (const GoodPoll& poll : scope.polls) {
-      if (poll.taken_at >= whole_from && poll.taken_at <= to) slots.insert(poll.slot);
+      if (poll.taken_at >= whole_from && poll.taken_at <= to) slots.push_back(poll.slot);
     }
+    std::ranges::sort(slots);
+    slots.erase(std::ranges::unique(slots).begin(), slots.end());
     const auto good = static_cast<std::int64_t>(slots.size());
     const auto slot = [&scope](Time t) {
       return core::slot_at(scope.target, scope.region, scope.interval, t);

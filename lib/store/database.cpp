@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
 
 #include "core/text.h"
 #include "embedded_migrations.h"
@@ -22,6 +23,19 @@ using core::ErrorCode;
 
 constexpr int kBusyTimeoutMs = 5000;
 constexpr int kJournalSizeLimit = 64 << 20;
+
+// Before the first connection: SQLite counts every allocation under one mutex of the whole process,
+// which readers side by side wait for.
+void configure_sqlite() {
+  static std::once_flag once;
+  std::call_once(once, [] { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
+}
+
+// A connection is used by one thread at a time, so SQLite needs no lock for it.
+SQLite::Database open(const std::string& path, int flags) {
+  configure_sqlite();
+  return {path, flags | SQLite::OPEN_NOMUTEX};
+}
 
 int version_of(std::string_view file_name) {
   int version = 0;
@@ -156,7 +170,7 @@ SQLite::Database open_writer(const std::string& path) {
                   "or move it away to start a new history",
                   path);
     }
-    SQLite::Database db(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    SQLite::Database db = open(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
     set_common(db);
     check_ours(db);
     // Of a new database only: pages can be given back while it is at work.
@@ -191,7 +205,7 @@ SQLite::Database open_reader(const std::string& path) {
   };
   return guarded("open", path, [&] {
     try {
-      return prepare(SQLite::Database(path, SQLite::OPEN_READONLY));
+      return prepare(open(path, SQLite::OPEN_READONLY));
     } catch (const SQLite::Exception&) {
       // Without the right to write the folder there can be no -shm. Where no -wal exists either,
       // nobody is writing and the file can be read as it stands.
@@ -202,8 +216,7 @@ SQLite::Database open_reader(const std::string& path) {
                    ? fmt::format("%{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)))
                    : std::string(1, c);
       }
-      return prepare(
-          SQLite::Database(uri + "?immutable=1", SQLite::OPEN_READONLY | SQLite::OPEN_URI));
+      return prepare(open(uri + "?immutable=1", SQLite::OPEN_READONLY | SQLite::OPEN_URI));
     }
   });
 }

@@ -108,7 +108,9 @@ std::optional<GroupMonth> month_of_series(const std::vector<core::Day>& days, st
 Rebuilder::Rebuilder(Reader& reader)
     : reader_(reader),
       samples_(reader.db()),
-      account_(reader.db(), "SELECT min(first_seen) FROM series WHERE account = ? AND region = ?"),
+      first_seen_(reader.db(),
+                  "SELECT s.first_seen, (SELECT min(first_seen) FROM series a WHERE a.account = "
+                  "s.account AND a.region = s.region) FROM series s WHERE s.id = ?"),
       trials_(reader.db(),
               "SELECT type, started FROM free_trial WHERE account = ? AND region = ? AND started > "
               "0"),
@@ -121,8 +123,8 @@ std::vector<core::Day> Rebuilder::days(const SeriesRow& row, core::Metric metric
   return guarded("read days", reader_.path(), [&] {
     const bool total = metric == core::Metric::kTotal;
     // Counts are whole, so their sums and costs move in steps.
-    const bool counted = core::unit_of(row.type) == core::Unit::kScans;
-    const std::set<std::int64_t>& seen = seen_in(row.region);
+    const bool counted = core::unit_of(row.type()) == core::Unit::kScans;
+    const std::set<std::int64_t>& seen = seen_in(row.region());
     std::vector<core::DaySums> all;
     core::DailyOptions options;
     for (const Told& day : told(row)) {
@@ -155,7 +157,7 @@ std::vector<core::Day> Rebuilder::days(const SeriesRow& row, core::Metric metric
 // Where two targets see a series, the day of the one that saw it more often counts.
 const std::vector<Rebuilder::Told>& Rebuilder::told(const SeriesRow& row) {
   if (told_of_ == row.id) return told_;
-  load(row.region, Samples::bucket_of(row.id));
+  load(row.region(), Samples::bucket_of(row.id));
   told_.clear();
   std::vector<Reading> line;
   for (const LoadedBlock& block : blocks_) {
@@ -212,19 +214,20 @@ const std::set<std::int64_t>& Rebuilder::seen_in(const std::string& region) {
 std::optional<std::int64_t> Rebuilder::nothing_before(const SeriesRow& row, std::int64_t day,
                                                       const std::set<std::int64_t>& seen) {
   trials_.reset();
-  trials_.bind(1, row.account);
-  trials_.bind(2, row.region);
+  trials_.bind(1, row.account());
+  trials_.bind(2, row.region());
   while (trials_.executeStep()) {
-    if (core::trial_covers(trials_.getColumn(0).getString(), row.type)) {
+    if (core::trial_covers(trials_.getColumn(0).getString(), row.type())) {
       return trials_.getColumn(1).getInt64() / 86400;
     }
   }
-  account_.reset();
-  account_.bind(1, row.account);
-  account_.bind(2, row.region);
-  const bool account_was_there = account_.executeStep() && account_.getColumn(0).getInt64() <
-                                                               core::unix_seconds(row.first_seen);
-  if (!account_was_there || core::day_of(row.first_seen) != day) return std::nullopt;
+  first_seen_.reset();
+  first_seen_.bind(1, row.id);
+  if (!first_seen_.executeStep()) return std::nullopt;
+  const std::int64_t first_seen = first_seen_.getColumn(0).getInt64();
+  const bool account_was_there = first_seen_.getColumn(1).getInt64() < first_seen;
+  first_seen_.reset();
+  if (!account_was_there || first_seen / 86400 != day) return std::nullopt;
   const auto at = seen.lower_bound(day);
   if (at == seen.begin()) return std::nullopt;
   return *std::prev(at);
@@ -258,12 +261,12 @@ void Days::each_of_series(const Range& range, const UseDay& use_day, const UseMo
   for (const SeriesRow& row : selection_.series()) {
     bool chosen = true;
     if (selection_.by_target()) {
-      chosen = has_seen(row.target, row.id);
+      chosen = has_seen(row.target(), row.id);
     } else if (by_sight) {
       chosen = std::ranges::any_of(
           targets, [&](const std::string& target) { return has_seen(target, row.id); });
     }
-    if (chosen) groups[row.id].push_back(*selection_.group_of(row.id, row.target));
+    if (chosen) groups[row.id].push_back(*selection_.group_of(row.id, row.target()));
   }
   Rebuilder rebuilder(reader_);
   std::int64_t done = 0;  // a series is there once for each target
@@ -305,9 +308,9 @@ void Days::each_of_sums(const Range& range, const UseDay& use_day, const UseMont
       query.bind(3, row.id);
       query.bind(4, std::string(core::metric_name(question_.metric)));
     } else {
-      query.bind(3, row.account);
-      query.bind(4, row.region);
-      query.bind(5, row.currency);
+      query.bind(3, row.account());
+      query.bind(4, row.region());
+      query.bind(5, row.currency());
     }
   };
   for (const SeriesRow& row : selection_.series()) {

@@ -122,7 +122,7 @@ class Rebuilder {
 
   Reader& reader_;
   Samples samples_;
-  SQLite::Statement account_;
+  SQLite::Statement first_seen_;
   SQLite::Statement trials_;
   SQLite::Statement polls_;
   std::map<std::string, std::set<std::int64_t>> seen_;  // days with a good poll, by region

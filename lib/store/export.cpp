@@ -37,7 +37,7 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
     std::vector<const SeriesRow*> in_order;
     for (const SeriesRow& row : selection.series()) in_order.push_back(&row);
     std::ranges::sort(in_order, {}, [](const SeriesRow* row) {
-      return std::tie(row->account, row->type, row->provider, row->currency);
+      return std::tie(row->account(), row->type(), row->provider(), row->currency());
     });
     for (std::size_t i = 0; i < in_order.size(); ++i) known[in_order[i]->id] = {i, in_order[i]};
 
@@ -77,8 +77,8 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
       }
       std::ranges::sort(rows, {}, [](const auto& row) { return std::get<0>(row); });
       for (const auto& [rank, row, reading] : rows) {
-        poll.record.usage = {row->account,  row->type,         row->provider,
-                             row->currency, total_of(reading), cost_of(reading)};
+        poll.record.usage = {row->account(),  row->type(),       row->provider(),
+                             row->currency(), total_of(reading), cost_of(reading)};
         use(poll.record);
       }
     }
@@ -140,13 +140,13 @@ std::int64_t each_charge(Reader& reader, const Filter& filter, core::Time start,
   std::int64_t unknown = 0;
   for (const SeriesRow& row : selection.series()) {
     core::Charge charge;
-    charge.account = row.account;
-    charge.account_name = find(names, row.account);
-    charge.tags = find(tags, row.account);
-    charge.region = row.region;
-    charge.usage_type = row.type;
-    charge.provider = row.provider;
-    charge.currency = row.currency;
+    charge.account = row.account();
+    charge.account_name = find(names, row.account());
+    charge.tags = find(tags, row.account());
+    charge.region = row.region();
+    charge.usage_type = row.type();
+    charge.provider = row.provider();
+    charge.currency = row.currency();
     std::map<std::int64_t, std::optional<double>> usage;
     for (const core::Day& day : rebuilder.days(row, core::Metric::kTotal)) {
       usage[day.day] = day.estimate;

@@ -45,11 +45,11 @@ Grain grain_of(Reader& reader, const Question& question, const std::vector<Scope
   std::set<std::pair<std::string, std::string>> chosen;
   for (const Scope& scope : scopes) chosen.emplace(scope.target, scope.region);
   return guarded("read overlaps", reader.path(), [&] {
-    SQLite::Statement query(reader.db(), "SELECT target, other, region FROM overlap");
-    while (query.executeStep()) {
-      const std::string region = query.getColumn(2);
-      if (chosen.contains({query.getColumn(0), region}) &&
-          chosen.contains({query.getColumn(1), region})) {
+    const auto query = reader.statement("SELECT target, other, region FROM overlap");
+    while (query->executeStep()) {
+      const std::string region = query->getColumn(2);
+      if (chosen.contains({query->getColumn(0), region}) &&
+          chosen.contains({query->getColumn(1), region})) {
         return Grain::kSeries;
       }
     }
@@ -68,7 +68,8 @@ class Snapshots {
         scopes_(std::move(scopes)),
         grain_(grain),
         selection_(reader, question, grain),
-        samples_(reader.db()) {
+        samples_(reader.samples()) {
+    samples_.forget();
     for (std::size_t i = 0; i < scopes_.size(); ++i)
       regions_[scopes_[i].region].scopes.push_back(i);
   }
@@ -220,18 +221,14 @@ class Snapshots {
     return guarded("read snapshot", reader_.path(), [&] {
       std::vector<Number> numbers;
       if (grain_ == Grain::kKind) {
-        if (!sums_) {
-          const std::string_view column = core::metric_name(metric_);
-          sums_.emplace(
-              reader_.db(),
-              fmt::format("SELECT kind_id, {0}, no_{0} FROM poll_total WHERE poll_id = ?", column));
+        const std::string_view column = core::metric_name(metric_);
+        const auto sums = reader_.statement(
+            fmt::format("SELECT kind_id, {0}, no_{0} FROM poll_total WHERE poll_id = ?", column));
+        sums->bind(1, poll.poll);
+        while (sums->executeStep()) {
+          numbers.push_back({sums->getColumn(0).getInt64(), sums->getColumn(1).getDouble(),
+                             sums->getColumn(2).getInt64()});
         }
-        sums_->bind(1, poll.poll);
-        while (sums_->executeStep()) {
-          numbers.push_back({sums_->getColumn(0).getInt64(), sums_->getColumn(1).getDouble(),
-                             sums_->getColumn(2).getInt64()});
-        }
-        sums_->reset();
         return numbers;
       }
       const auto add = [&](std::int64_t series, const Reading& reading) {
@@ -260,8 +257,7 @@ class Snapshots {
   std::map<std::string, Region> regions_;
   Grain grain_;
   Selection selection_;
-  Samples samples_;
-  std::optional<SQLite::Statement> sums_;
+  Samples& samples_;
 };
 
 namespace {
@@ -270,25 +266,26 @@ namespace {
 std::vector<Time> choose_times(const std::vector<Scope>& scopes, Time start, Time end,
                                std::optional<core::Step> step) {
   if (!step || step->raw) {
-    std::set<Time> polls;
+    std::vector<Time> polls;
     for (const Scope& scope : scopes) {
-      for (const GoodPoll& poll : scope.polls) {
-        if (poll.taken_at >= start && poll.taken_at <= end) polls.insert(poll.taken_at);
-      }
-      // Where a gap begins, a point says so.
       for (std::size_t i = 0; i < scope.polls.size(); ++i) {
+        polls.push_back(scope.polls[i].taken_at);
+        // Where a gap begins, a point says so.
         const Time lost = scope.polls[i].covered_until() + Seconds{1};
         const bool gap =
             i + 1 == scope.polls.size() ? lost < scope.ends : scope.polls[i + 1].taken_at > lost;
-        if (gap && lost >= start && lost <= end) polls.insert(lost);
+        if (gap) polls.push_back(lost);
       }
     }
+    std::erase_if(polls, [&](Time t) { return t < start || t > end; });
+    std::ranges::sort(polls);
+    polls.erase(std::ranges::unique(polls).begin(), polls.end());
     if (step && polls.size() > kMostPoints) {
       throw Error(ErrorCode::kInvalid,
                   "the range holds {} polls, more than {}; choose a step or a shorter range",
                   polls.size(), kMostPoints);
     }
-    if (step || polls.size() <= kPollPoints) return {polls.begin(), polls.end()};
+    if (step || polls.size() <= kPollPoints) return polls;
     constexpr std::array<int, 14> kRound{60,    300,   600,   900,   1800,   3600,   7200,
                                          10800, 21600, 43200, 86400, 172800, 604800, 2592000};
     for (const int round : kRound) {
@@ -311,12 +308,10 @@ void check_range(Time start, Time end) {
 
 }  // namespace
 
-LatestAnswer History::latest(const Filter& filter, Time now, bool by_target) {
+LatestAnswer History::latest(const Filter& filter, Time now, bool by_target, const Page& page) {
   std::vector<Scope> scopes = load_scopes(reader_, filter, now, now);
   std::erase_if(scopes, [&](const Scope& scope) { return scope.ends <= now; });
   const Selection selection(reader_, {filter, {}, core::Metric::kCost});
-  std::unordered_map<std::int64_t, const SeriesRow*> wanted;
-  for (const SeriesRow& row : selection.series()) wanted.emplace(row.id, &row);
 
   LatestAnswer answer;
   answer.completeness.expected = static_cast<std::int64_t>(scopes.size());
@@ -341,27 +336,54 @@ LatestAnswer History::latest(const Filter& filter, Time now, bool by_target) {
   });
   if (!sources.empty()) answer.completeness.newest = sources.front().poll->taken_at;
   guarded("read snapshot", reader_.path(), [&] {
-    Samples samples(reader_.db());
+    struct Found {
+      const SeriesRow* series;
+      const Source* source;
+      Reading reading;
+    };
+    std::vector<Found> all;
     std::unordered_set<std::int64_t> seen;
+    const bool distinct = sources.size() > 1 && !by_target;
     for (const Source& source : sources) {
-      if (by_target) seen.clear();
-      for (const Sample& sample : samples.of(source.scope->ref(*source.poll))) {
+      auto row = selection.series().begin();
+      for (const Sample& sample : reader_.samples().of(source.scope->ref(*source.poll))) {
         if (sample.reading.has(Reading::kGone)) continue;
-        const auto found = wanted.find(sample.series);
-        if (found == wanted.end() || !seen.insert(sample.series).second) continue;
-        const SeriesRow& series = *found->second;
-        answer.rows.push_back({series.account, series.region, series.type, series.provider,
-                               series.currency, source.scope->target, source.poll->taken_at,
-                               total_of(sample.reading), cost_of(sample.reading),
-                               now > source.poll->covered_until()});
-        const LatestRow& row = answer.rows.back();
-        answer.completeness.unknown_values += (row.total ? 0 : 1) + (row.cost ? 0 : 1);
+        // Both are in order of id.
+        row = std::ranges::lower_bound(row, selection.series().end(), sample.series, {},
+                                       &SeriesRow::id);
+        if (row == selection.series().end()) break;
+        if (row->id != sample.series) continue;
+        if (distinct && !seen.insert(sample.series).second) continue;
+        all.push_back({&*row, &source, sample.reading});
+        answer.completeness.unknown_values += (sample.reading.has(Reading::kHasTotal) ? 0 : 1) +
+                                              (sample.reading.has(Reading::kHasCost) ? 0 : 1);
       }
     }
-  });
-  std::ranges::sort(answer.rows, [](const LatestRow& a, const LatestRow& b) {
-    return std::tie(a.account, a.region, a.type, a.provider, a.currency, a.target) <
-           std::tie(b.account, b.region, b.type, b.provider, b.currency, b.target);
+    const auto order = [](const Found& one) {
+      const SeriesRow& row = *one.series;
+      return std::tie(row.account(), row.region(), row.type(), row.provider(), row.currency(),
+                      one.source->scope->target);
+    };
+    const auto key = [](const SeriesRow& row) {
+      return row.account() + '\n' + row.region() + '\n' + row.type() + '\n' + row.provider() +
+             '\n' + row.currency();
+    };
+    if (!page.after.empty()) {
+      std::erase_if(all, [&](const Found& one) { return key(*one.series) <= page.after; });
+    }
+    const std::size_t count = page.limit == 0 ? all.size() : std::min(page.limit, all.size());
+    const auto end = all.begin() + static_cast<std::ptrdiff_t>(count);
+    std::ranges::partial_sort(all, end, {}, order);
+    if (end != all.end()) answer.next_page = key(*std::prev(end)->series);
+    all.erase(end, all.end());
+    for (const Found& one : all) {
+      const SeriesRow& row = *one.series;
+      const Source& from = *one.source;
+      answer.rows.push_back({row.account(), row.region(), row.type(), row.provider(),
+                             row.currency(), from.scope->target, from.poll->taken_at,
+                             total_of(one.reading), cost_of(one.reading),
+                             now > from.poll->covered_until()});
+    }
   });
   return answer;
 }
@@ -480,7 +502,7 @@ std::vector<Causes> find_causes(Snapshots& snapshots, core::Metric metric, Time 
   const auto after = snapshots.series_at(end);
   std::vector<Causes> causes(selection.groups().size());
   const auto find = [](const Snapshots::SeriesValues& values, const SeriesRow& series) {
-    const auto target = values.find(series.target);
+    const auto target = values.find(series.target());
     if (target == values.end()) return std::optional<core::UsageValue>{};
     const auto value = target->second.find(series.id);
     return value == target->second.end() ? std::nullopt : std::optional(value->second);
@@ -491,7 +513,7 @@ std::vector<Causes> find_causes(Snapshots& snapshots, core::Metric metric, Time 
     if (!b && !a) continue;
     const core::UsageValue from = b.value_or(core::UsageValue{});
     const core::UsageValue to = a.value_or(core::UsageValue{});
-    Causes& of = causes[*selection.group_of(series.id, series.target)];
+    Causes& of = causes[*selection.group_of(series.id, series.target())];
     const auto part = core::split_cost(from, to);
     if (!part) {
       of.split.reset();
@@ -503,7 +525,7 @@ std::vector<Causes> find_causes(Snapshots& snapshots, core::Metric metric, Time 
     const auto& y = metric == core::Metric::kCost ? to.cost : to.total;
     if (!x || !y || *x == *y) continue;
     of.contributors.push_back(
-        {series.account, series.region, series.type, series.provider, *y - *x});
+        {series.account(), series.region(), series.type(), series.provider(), *y - *x});
   }
   for (Causes& of : causes) {
     std::ranges::stable_sort(of.contributors, std::ranges::greater{},

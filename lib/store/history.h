@@ -35,10 +35,10 @@ using Dimensions = std::vector<std::string>;
 // "target", "tag.NAME". Throws Error(kInvalid) for what is none.
 std::string label_of(const std::string& dimension);
 
-// A part of the groups, in order of their labels.
+// A part of an answer's groups or rows, in their order.
 struct Page {
   std::string after;      // where the page before ended; empty: the first
-  std::size_t limit = 0;  // at most so many groups; 0: all
+  std::size_t limit = 0;  // at most so many; 0: all
 };
 
 struct Question {
@@ -97,7 +97,8 @@ struct LatestRow {
 
 struct LatestAnswer {
   std::vector<LatestRow> rows;  // by account, region, type
-  Completeness completeness;
+  Completeness completeness;    // of all of them, whatever the page
+  std::string next_page;        // where this one ended; empty: it is the last
 };
 
 struct HistoryLine {
@@ -167,8 +168,10 @@ class History {
   explicit History(Reader& reader) : reader_(reader) {}
 
   // Every matching series as last seen, however long ago. Targets and regions that are no longer
-  // asked are left out. What several targets see is there once, or once for each `by_target`.
-  LatestAnswer latest(const Filter& filter, core::Time now, bool by_target = false);
+  // asked are left out. What several targets see is there once, or once for each `by_target`. A
+  // page has so many rows.
+  LatestAnswer latest(const Filter& filter, core::Time now, bool by_target = false,
+                      const Page& page = {});
 
   // A line for each group that was there at any point of [start, end], a point each `step`. Without
   // a step: a point at each poll if there are no more than 500, else the smallest round step that

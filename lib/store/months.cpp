@@ -100,8 +100,8 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
   }
   std::vector<std::set<std::string>> accounts(selection.groups().size());
   for (const SeriesRow& row : selection.series()) {
-    if (row.account.empty()) continue;
-    accounts[*selection.group_of(row.id, row.target)].insert(row.account);
+    if (row.account().empty()) continue;
+    accounts[*selection.group_of(row.id, row.target())].insert(row.account());
   }
   source.each(
       {today - 1 - kForecastDays, today - 1, month_number(first), month_number(running)},

@@ -44,7 +44,11 @@ PollRow poll_row(SQLite::Statement& query) {
 
 }  // namespace
 
-Reader::Reader(const std::string& path) : path_(path), db_(open_reader(path)) {
+Reader::Reader(const std::string& path, std::shared_ptr<SeriesCatalog> catalog)
+    : path_(path),
+      db_(open_reader(path)),
+      samples_(db_),
+      catalog_(catalog ? std::move(catalog) : std::make_shared<SeriesCatalog>()) {
   add_sample_table(db_);
   sqlite3_progress_handler(db_.getHandle(), kProgressSteps, &Reader::out_of_time, this);
 }
@@ -52,6 +56,17 @@ Reader::Reader(const std::string& path) : path_(path), db_(open_reader(path)) {
 int Reader::out_of_time(void* self) {
   const auto& deadline = static_cast<Reader*>(self)->deadline_;
   return deadline && std::chrono::steady_clock::now() > *deadline ? 1 : 0;
+}
+
+LentStatement Reader::statement(const std::string& sql) {
+  const auto found = statements_.find(sql);
+  if (found == statements_.end()) {
+    Kept& kept = statements_.try_emplace(sql, Kept{SQLite::Statement(db_, sql)}).first->second;
+    return {kept.statement, kept.lent};
+  }
+  Kept& kept = found->second;
+  if (!kept.lent) return {kept.statement, kept.lent};
+  return LentStatement(std::make_unique<SQLite::Statement>(db_, sql));
 }
 
 void Reader::set_deadline(std::chrono::milliseconds limit) {
@@ -510,7 +525,7 @@ ReaderPool::Lease ReaderPool::borrow(std::chrono::milliseconds limit) {
   }
   if (!reader) {
     try {
-      reader = std::make_unique<Reader>(path_);
+      reader = std::make_unique<Reader>(path_, catalog_);
     } catch (...) {
       give_back(nullptr);
       throw;

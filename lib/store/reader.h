@@ -18,7 +18,9 @@
 #include "core/silence.h"
 #include "core/time.h"
 #include "core/trial.h"
+#include "store/catalog.h"
 #include "store/database.h"
+#include "store/samples.h"
 
 namespace usaged::store {
 
@@ -150,11 +152,35 @@ struct DeliveryCount {
   std::int64_t count = 0;
 };
 
+// A statement that a Reader keeps, until this goes.
+class LentStatement {
+ public:
+  LentStatement(SQLite::Statement& statement, bool& lent) : statement_(&statement), lent_(&lent) {
+    *lent_ = true;
+  }
+  explicit LentStatement(std::unique_ptr<SQLite::Statement> own)
+      : own_(std::move(own)), statement_(own_.get()) {}
+  ~LentStatement() {
+    statement_->tryReset();
+    if (lent_ != nullptr) *lent_ = false;
+  }
+  LentStatement(const LentStatement&) = delete;
+  LentStatement& operator=(const LentStatement&) = delete;
+  SQLite::Statement* operator->() const { return statement_; }
+  SQLite::Statement& operator*() const { return *statement_; }
+
+ private:
+  std::unique_ptr<SQLite::Statement> own_;
+  SQLite::Statement* statement_;
+  bool* lent_ = nullptr;
+};
+
 // One connection that only reads. Not for two threads at once. Methods throw Error(kStorage), or
 // Error(kUnavailable) once the deadline has passed.
 class Reader {
  public:
-  explicit Reader(const std::string& path);
+  // With the catalog that others of the same database use, if there are any.
+  explicit Reader(const std::string& path, std::shared_ptr<SeriesCatalog> catalog = nullptr);
   Reader(Reader&&) = delete;
 
   // Every question from now on must end within `limit`.
@@ -196,12 +222,24 @@ class Reader {
 
   SQLite::Database& db() { return db_; }
   const std::string& path() const { return path_; }
+  // A statement for questions that are asked often: prepared once.
+  LentStatement statement(const std::string& sql);
+  Samples& samples() { return samples_; }
+  const std::shared_ptr<SeriesCatalog>& catalog() const { return catalog_; }
 
  private:
+  struct Kept {
+    SQLite::Statement statement;
+    bool lent = false;
+  };
+
   static int out_of_time(void* self);
 
   std::string path_;
   SQLite::Database db_;
+  Samples samples_;
+  std::shared_ptr<SeriesCatalog> catalog_;
+  std::map<std::string, Kept> statements_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
 };
 
@@ -236,6 +274,7 @@ class ReaderPool {
   void give_back(std::unique_ptr<Reader> reader);
 
   std::string path_;
+  std::shared_ptr<SeriesCatalog> catalog_ = std::make_shared<SeriesCatalog>();
   int most_;
   std::mutex mutex_;
   std::condition_variable freed_;

@@ -147,30 +147,49 @@ std::vector<Sample> Samples::of(const PollRef& poll) {
 }
 
 std::optional<Reading> Samples::find(const PollRef& poll, std::int64_t series) {
-  const BlockReader* block = block_of(poll, bucket_of(series));
-  if (block == nullptr) return std::nullopt;
-  const auto line = block->find(series);
-  if (!line) return std::nullopt;
-  const Reading reading = block->at(*line, *block->frame_of(poll.poll));
+  Cached* cached = block_of(poll, bucket_of(series));
+  if (cached == nullptr) return std::nullopt;
+  const auto [place, fresh] = cached->lines.try_emplace(series);
+  if (fresh) {
+    if (const auto line = cached->block->find(series)) cached->block->read(*line, place->second);
+  }
+  if (place->second.empty()) return std::nullopt;
+  const Reading& reading = place->second[cached->frame];
   return reading.state == 0 ? std::nullopt : std::optional(reading);
 }
 
-// The block that has this poll; nullptr if there is none.
-const BlockReader* Samples::block_of(const PollRef& poll, std::int64_t bucket) {
+// The block that has this poll, at its frame; nullptr if there is none.
+Samples::Cached* Samples::block_of(const PollRef& poll, std::int64_t bucket) {
   Cached& cached = cache_[{poll.scope, bucket}];
-  if (cached.block && cached.block->frame_of(poll.poll)) return cached.block.get();
-  if (!cached.block && cached.missing == poll.poll) return nullptr;
-  cached = {"", nullptr, poll.poll};
+  if (cached.block) {
+    const std::vector<Frame>& frames = cached.block->frames();
+    if (frames[cached.frame].poll == poll.poll) return &cached;
+    if (cached.frame + 1 < frames.size() && frames[cached.frame + 1].poll == poll.poll) {
+      ++cached.frame;
+      return &cached;
+    }
+    if (const auto frame = cached.block->frame_of(poll.poll)) {
+      cached.frame = *frame;
+      return &cached;
+    }
+  } else if (cached.missing == poll.poll) {
+    return nullptr;
+  }
+  cached = {};
+  cached.missing = poll.poll;
   bind(of_bucket_, poll);
   of_bucket_.bind(5, bucket);
   while (of_bucket_.executeStep()) {
     cached.bytes = blob(of_bucket_.getColumn(0));
     cached.block = std::make_unique<BlockReader>(cached.bytes);
-    if (cached.block->frame_of(poll.poll)) break;
+    if (const auto frame = cached.block->frame_of(poll.poll)) {
+      cached.frame = *frame;
+      break;
+    }
     cached.block.reset();
   }
   of_bucket_.reset();
-  return cached.block.get();
+  return cached.block ? &cached : nullptr;
 }
 
 void Samples::each_settled(std::int64_t scope, std::int64_t bucket, const UseBlock& use) {

@@ -43,6 +43,8 @@ class Samples {
   std::vector<Sample> of(const PollRef& poll);
   // Of one series; nullopt if it said nothing. Fast for one poll after the other.
   std::optional<Reading> find(const PollRef& poll, std::int64_t series);
+  // Of what find() has read nothing is kept: it may have changed since.
+  void forget() { cache_.clear(); }
   // The blocks of days that are over, of some neighbouring series, in no order of time.
   using UseBlock = std::function<void(std::string_view)>;
   void each_settled(std::int64_t scope, std::int64_t bucket, const UseBlock& use);
@@ -70,17 +72,20 @@ class Samples {
 
   enum Level { kPoll = 0, kDay = 1, kMonth = 2 };
 
+  // The block that find() read last of some series, and their lines.
   struct Cached {
     std::string bytes;
     std::unique_ptr<BlockReader> block;  // nullptr: there is none
     std::int64_t missing = 0;            // the poll for which there is none
+    std::size_t frame = 0;               // of the last poll
+    std::map<std::int64_t, std::vector<Reading>> lines;
   };
   struct Row {
     std::int64_t id;
     std::string bytes;
   };
 
-  const BlockReader* block_of(const PollRef& poll, std::int64_t bucket);
+  Cached* block_of(const PollRef& poll, std::int64_t bucket);
   std::vector<Row> rows(Level level, std::int64_t scope, std::int64_t from, std::int64_t to,
                         std::int64_t bucket);
   std::optional<std::int64_t> merge_some(Level from, std::int64_t scope, std::int64_t first,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
+#include <unordered_map>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -30,10 +32,10 @@ bool tags_match(const Filter& filter, const std::string& account,
 std::map<std::string, core::Tags> load_tags(Reader& reader) {
   return guarded("read tags", reader.path(), [&] {
     std::map<std::string, core::Tags> tags;
-    SQLite::Statement query(reader.db(), "SELECT account, name, value FROM account_tag");
-    while (query.executeStep()) {
-      tags[query.getColumn(0).getString()][query.getColumn(1).getString()] =
-          query.getColumn(2).getString();
+    const auto query = reader.statement("SELECT account, name, value FROM account_tag");
+    while (query->executeStep()) {
+      tags[query->getColumn(0).getString()][query->getColumn(1).getString()] =
+          query->getColumn(2).getString();
     }
     return tags;
   });
@@ -78,59 +80,124 @@ bool serves(Grain grain, const Question& question) {
   return false;
 }
 
+core::Labels labels_of(const std::vector<std::string>& names, const Labelled& what,
+                       const std::map<std::string, core::Tags>& tags) {
+  core::Labels labels;
+  for (const std::string& name : names) {
+    std::string& value = labels[name];
+    if (name == "account_id") {
+      value = what.account;
+    } else if (name == "region") {
+      value = what.region;
+    } else if (name == "usage_type") {
+      value = what.type;
+    } else if (name == "cloud_provider") {
+      value = what.provider;
+    } else if (name == "target") {
+      value = what.target;
+    } else if (const auto found = tags.find(what.account); found != tags.end()) {
+      const auto tag = found->second.find(name.substr(4));
+      if (tag != found->second.end()) value = tag->second;
+    }
+  }
+  return labels;
+}
+
+const std::string SeriesRow::kNobody;
+
 Selection::Selection(Reader& reader, const Question& question, Grain grain)
-    : by_target_(std::ranges::find(question.group_by, "target") != question.group_by.end()) {
+    : by_target_(std::ranges::find(question.group_by, "target") != question.group_by.end()),
+      catalog_(reader.catalog()) {
   guarded("read series", reader.path(), [&] {
     const auto tags = load_tags(reader);
-    load(reader, question.filter, grain, tags);
+    if (grain == Grain::kKind) {
+      load_kinds(reader, question.filter);
+    } else {
+      catalog_->refresh(reader.db());
+      const auto lock = catalog_->lock();
+      load_series(reader, question.filter, tags);
+      if (grain == Grain::kAccount) load_accounts();
+    }
     if (by_target_) split_by_target(reader, question.filter);
     group(question, tags);
   });
 }
 
-void Selection::load(Reader& reader, const Filter& filter, Grain grain,
-                     const std::map<std::string, core::Tags>& tags) {
-  const char* sql =
-      grain == Grain::kSeries
-          ? "SELECT id, account, region, type, provider, currency, first_seen FROM series ORDER BY "
-            "id"
-      : grain == Grain::kKind
-          ? "SELECT id, '', region, type, provider, currency, 0 FROM kind ORDER BY id"
-          : "SELECT row_number() OVER (), account, region, '', '', currency, 0 FROM (SELECT "
-            "DISTINCT account, region, currency FROM series ORDER BY account, region, currency)";
-  const std::set<std::string> accounts(filter.accounts.begin(), filter.accounts.end());
-  SQLite::Statement query(reader.db(), sql);
-  while (query.executeStep()) {
-    SeriesRow row{query.getColumn(0).getInt64(),
-                  query.getColumn(1).getString(),
-                  query.getColumn(2).getString(),
-                  query.getColumn(3).getString(),
-                  query.getColumn(4).getString(),
-                  query.getColumn(5).getString(),
-                  core::from_unix(query.getColumn(6).getInt64()),
-                  ""};
-    if ((accounts.empty() || accounts.contains(row.account)) &&
-        matches(filter.regions, row.region) && matches(filter.types, row.type) &&
-        matches(filter.providers, row.provider) && tags_match(filter, row.account, tags)) {
-      series_.push_back(std::move(row));
-    }
+void Selection::load_series(Reader& reader, const Filter& filter, const AllTags& tags) {
+  std::vector<bool> kinds;
+  for (const SeriesKind& kind : catalog_->kinds()) {
+    kinds.push_back(matches(filter.regions, kind.region) && matches(filter.types, kind.type) &&
+                    matches(filter.providers, kind.provider));
   }
+  std::vector<std::optional<bool>> accounts(catalog_->accounts().size());
+  const auto add = [&](std::size_t id) {
+    const SeriesCatalog::Entry entry = catalog_->by_id()[id];
+    if (entry.kind == SeriesCatalog::kNone || !kinds[entry.kind]) return;
+    const std::string& account = catalog_->accounts()[entry.account];
+    auto& chosen = accounts[entry.account];
+    if (!chosen) chosen = filter.tags.empty() || tags_match(filter, account, tags);
+    if (!*chosen) return;
+    series_.emplace_back(static_cast<std::int64_t>(id), account, catalog_->kinds()[entry.kind]);
+  };
+  if (filter.accounts.empty()) {
+    for (std::size_t id = 0; id < catalog_->by_id().size(); ++id) add(id);
+  } else {
+    const std::set<std::string> wanted(filter.accounts.begin(), filter.accounts.end());
+    for (const std::string& account : wanted) {
+      for (const std::uint32_t id : catalog_->of_account(account)) add(id);
+    }
+    std::ranges::sort(series_, {}, &SeriesRow::id);
+  }
+  reader.check_deadline();
+}
+
+void Selection::load_kinds(Reader& reader, const Filter& filter) {
+  const auto query =
+      reader.statement("SELECT id, region, type, provider, currency FROM kind ORDER BY id");
+  while (query->executeStep()) {
+    SeriesKind kind{query->getColumn(1).getString(), query->getColumn(2).getString(),
+                    query->getColumn(3).getString(), query->getColumn(4).getString()};
+    if (!matches(filter.regions, kind.region) || !matches(filter.types, kind.type) ||
+        !matches(filter.providers, kind.provider)) {
+      continue;
+    }
+    own_kinds_.push_back(std::move(kind));
+    series_.emplace_back(query->getColumn(0).getInt64(), SeriesRow::kNobody, own_kinds_.back());
+  }
+}
+
+// Makes the series into their accounts, regions and currencies.
+void Selection::load_accounts() {
+  const auto key = [](const SeriesRow& row) {
+    return std::tie(row.account(), row.region(), row.currency());
+  };
+  std::ranges::sort(series_, {}, key);
+  std::vector<SeriesRow> rows;
+  for (const SeriesRow& row : series_) {
+    if (!rows.empty() && key(rows.back()) == key(row)) continue;
+    own_kinds_.push_back({row.region(), "", "", row.currency()});
+    rows.emplace_back(static_cast<std::int64_t>(rows.size()) + 1, row.account(), own_kinds_.back());
+  }
+  series_ = std::move(rows);
 }
 
 // A row for each target that asks in its region.
 void Selection::split_by_target(Reader& reader, const Filter& filter) {
-  std::map<std::string, std::vector<std::string>> targets;  // by region
-  SQLite::Statement query(reader.db(),
-                          "SELECT target, region FROM poll GROUP BY target, region ORDER BY 1, 2");
+  std::map<std::string, std::vector<const std::string*>> targets;  // by region
+  SQLite::Statement query(
+      reader.db(),
+      "SELECT target, region FROM scope s WHERE EXISTS (SELECT 1 FROM poll p WHERE p.target = "
+      "s.target AND p.region = s.region) ORDER BY 1, 2");
   while (query.executeStep()) {
     const std::string target = query.getColumn(0);
-    if (matches(filter.targets, target)) targets[query.getColumn(1)].push_back(target);
+    if (!matches(filter.targets, target)) continue;
+    targets[query.getColumn(1)].push_back(&*targets_.insert(target).first);
   }
   std::vector<SeriesRow> rows;
   for (const SeriesRow& row : series_) {
-    for (const std::string& target : targets[row.region]) {
+    for (const std::string* target : targets[row.region()]) {
       rows.push_back(row);
-      rows.back().target = target;
+      rows.back().set_target(*target);
     }
   }
   series_ = std::move(rows);
@@ -142,9 +209,13 @@ void Selection::set(Places& places, std::int64_t series, std::size_t group) {
   places[index] = static_cast<std::int32_t>(group);
 }
 
-void Selection::group(const Question& question, const std::map<std::string, core::Tags>& tags) {
+void Selection::group(const Question& question, const AllTags& tags) {
   std::vector<std::string> names;
-  for (const std::string& dimension : question.group_by) names.push_back(label_of(dimension));
+  bool of_accounts = false;
+  for (const std::string& dimension : question.group_by) {
+    const std::string& name = names.emplace_back(label_of(dimension));
+    of_accounts = of_accounts || name == "account_id" || name.starts_with("tag.");
+  }
   constexpr std::size_t kOtherPage = SIZE_MAX;
   struct Known {
     Group group;
@@ -152,26 +223,41 @@ void Selection::group(const Question& question, const std::map<std::string, core
     std::size_t place = kOtherPage;
   };
   std::map<std::string, Known> known;
+  // Rows of one kind, target and (if it matters) account are of one group.
+  using Key = std::tuple<const SeriesKind*, const std::string*, const std::string*>;
+  struct Hash {
+    std::size_t operator()(const Key& key) const {
+      const auto bits = [](const void* pointer) {
+        return reinterpret_cast<std::uintptr_t>(pointer);
+      };
+      return bits(std::get<0>(key)) * 31 + bits(std::get<1>(key)) * 17 + bits(std::get<2>(key));
+    }
+  };
+  std::unordered_map<Key, Known*, Hash> seen;
   std::vector<Known*> groups;  // of each series
   groups.reserve(series_.size());
   for (const SeriesRow& row : series_) {
-    Group group;
-    group.labels = labels_of(names, row, tags);
-    if (question.metric == core::Metric::kCost) group.currency = row.currency;
-    group.unit = core::unit_of(row.type);
-    std::string key;
-    for (const auto& [name, value] : group.labels) key += value + '\0';
-    key += group.currency;
-    const auto place = known.try_emplace(std::move(key), Known{group, row.type}).first;
-    const Known& first = place->second;
-    if (question.metric == core::Metric::kTotal && first.group.unit != group.unit) {
-      throw Error(ErrorCode::kInvalid,
-                  "metric=total: {} counts {} and {} counts {}, which can't be added; group by "
-                  "type, or choose types of one unit",
-                  first.type, core::unit_name(first.group.unit), row.type,
-                  core::unit_name(group.unit));
+    Known*& of = seen[{row.kind_, row.target_, of_accounts ? row.account_ : nullptr}];
+    if (of == nullptr) {
+      Group group;
+      group.labels = labels_of(
+          names, {row.account(), row.region(), row.type(), row.provider(), row.target()}, tags);
+      if (question.metric == core::Metric::kCost) group.currency = row.currency();
+      group.unit = core::unit_of(row.type());
+      std::string key;
+      for (const auto& [name, value] : group.labels) key += value + '\0';
+      key += group.currency;
+      const auto place = known.try_emplace(std::move(key), Known{group, row.type()}).first;
+      of = &place->second;
+      if (question.metric == core::Metric::kTotal && of->group.unit != group.unit) {
+        throw Error(ErrorCode::kInvalid,
+                    "metric=total: {} counts {} and {} counts {}, which can't be added; group by "
+                    "type, or choose types of one unit",
+                    of->type, core::unit_name(of->group.unit), row.type(),
+                    core::unit_name(group.unit));
+      }
     }
-    groups.push_back(&place->second);
+    groups.push_back(of);
   }
   // The page that was asked for, in order of keys.
   const Page& page = question.page;
@@ -186,14 +272,15 @@ void Selection::group(const Question& question, const std::map<std::string, core
     groups_.push_back(group.group);
     last = key;
   }
-  std::vector<SeriesRow> rows;
+  if (!series_.empty()) everyone_.reserve(static_cast<std::size_t>(series_.back().id) + 1);
+  std::size_t kept = 0;
   for (std::size_t i = 0; i < series_.size(); ++i) {
     if (groups[i]->place == kOtherPage) continue;
     set(everyone_, series_[i].id, groups[i]->place);
-    if (by_target_) set(of_target_[series_[i].target], series_[i].id, groups[i]->place);
-    rows.push_back(std::move(series_[i]));
+    if (by_target_) set(of_target_[series_[i].target()], series_[i].id, groups[i]->place);
+    series_[kept++] = series_[i];
   }
-  series_ = std::move(rows);
+  series_.erase(series_.begin() + static_cast<std::ptrdiff_t>(kept), series_.end());
 }
 
 }  // namespace usaged::store

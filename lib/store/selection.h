@@ -1,12 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "core/config.h"
+#include "store/catalog.h"
 #include "store/history.h"
 #include "store/reader.h"
 
@@ -14,16 +18,29 @@
 namespace usaged::store {
 
 // A series; or a kind of series (without account), or an account in a region (without type and
-// provider), whose sums are kept.
-struct SeriesRow {
+// provider), whose sums are kept. Its texts live as long as the selection that it is of.
+class SeriesRow {
+ public:
+  SeriesRow(std::int64_t series, const std::string& account, const SeriesKind& kind)
+      : id(series), account_(&account), kind_(&kind) {}
+  void set_target(const std::string& target) { target_ = &target; }
+
+  const std::string& account() const { return *account_; }
+  const std::string& region() const { return kind_->region; }
+  const std::string& type() const { return kind_->type; }
+  const std::string& provider() const { return kind_->provider; }
+  const std::string& currency() const { return kind_->currency; }
+  // If the question tells targets apart; else empty.
+  const std::string& target() const { return *target_; }
+
   std::int64_t id;
-  std::string account;
-  std::string region;
-  std::string type;
-  std::string provider;
-  std::string currency;
-  core::Time first_seen;
-  std::string target;  // if the question tells targets apart
+
+ private:
+  friend class Selection;
+  static const std::string kNobody;
+  const std::string* account_;
+  const SeriesKind* kind_;
+  const std::string* target_ = &kNobody;
 };
 
 // What the rows of a selection are.
@@ -35,6 +52,8 @@ class Selection {
   // Throws Error(kInvalid) if the totals of a group would be of different units. Rows of a grain
   // other than kSeries serve only questions that serves() allows.
   Selection(Reader& reader, const Question& question, Grain grain = Grain::kSeries);
+  Selection(const Selection&) = delete;
+  Selection& operator=(const Selection&) = delete;
 
   // In order of their id (and of targets).
   const std::vector<SeriesRow>& series() const { return series_; }
@@ -66,12 +85,17 @@ class Selection {
   }
   static void set(Places& places, std::int64_t series, std::size_t group);
 
-  void load(Reader& reader, const Filter& filter, Grain grain,
-            const std::map<std::string, core::Tags>& tags);
+  using AllTags = std::map<std::string, core::Tags>;
+  void load_series(Reader& reader, const Filter& filter, const AllTags& tags);
+  void load_kinds(Reader& reader, const Filter& filter);
+  void load_accounts();
   void split_by_target(Reader& reader, const Filter& filter);
   void group(const Question& question, const std::map<std::string, core::Tags>& tags);
 
   bool by_target_ = false;
+  std::shared_ptr<SeriesCatalog> catalog_;  // whose texts the rows refer to
+  std::deque<SeriesKind> own_kinds_;        // or these
+  std::set<std::string> targets_;
   std::vector<SeriesRow> series_;
   std::vector<Group> groups_;
   Places everyone_;
@@ -85,31 +109,18 @@ bool serves(Grain grain, const Question& question);
 // Every account's tags.
 std::map<std::string, core::Tags> load_tags(Reader& reader);
 
-// The labels of these names (see label_of()) of anything that has account, region, type and
-// provider; an absent tag is empty.
-template <typename Row>
-core::Labels labels_of(const std::vector<std::string>& names, const Row& row,
-                       const std::map<std::string, core::Tags>& tags) {
-  core::Labels labels;
-  for (const std::string& name : names) {
-    std::string& value = labels[name];
-    if (name == "account_id") {
-      value = row.account;
-    } else if (name == "region") {
-      value = row.region;
-    } else if (name == "usage_type") {
-      value = row.type;
-    } else if (name == "cloud_provider") {
-      value = row.provider;
-    } else if (name == "target") {
-      value = row.target;
-    } else if (const auto found = tags.find(row.account); found != tags.end()) {
-      const auto tag = found->second.find(name.substr(4));
-      if (tag != found->second.end()) value = tag->second;
-    }
-  }
-  return labels;
-}
+// What labels are made of.
+struct Labelled {
+  const std::string& account;
+  const std::string& region;
+  const std::string& type;
+  const std::string& provider;
+  const std::string& target;
+};
+
+// The labels of these names (see label_of()); an absent tag is empty.
+core::Labels labels_of(const std::vector<std::string>& names, const Labelled& what,
+                       const std::map<std::string, core::Tags>& tags);
 
 // True if nothing or the value is among what is allowed.
 bool matches(const std::vector<std::string>& allowed, const std::string& value);

@@ -183,7 +183,7 @@ void Store::sum_region(Reader& reader, const std::string& region) {
   const Selection selection(reader, question);
   std::vector<SeriesRow> rows = selection.series();
   std::ranges::stable_sort(
-      rows, {}, [](const SeriesRow& row) { return std::tie(row.account, row.currency); });
+      rows, {}, [](const SeriesRow& row) { return std::tie(row.account(), row.currency()); });
   const auto in_transaction = [this](auto action) {
     const std::lock_guard lock(mutex_);
     guarded("sum days", path_, [&] {
@@ -217,17 +217,18 @@ void Store::sum_region(Reader& reader, const std::string& region) {
   std::map<KindKey, std::array<DaySums, 2>> kinds;
   DaySums account;
   for (auto row = rows.begin(); row != rows.end(); ++row) {
-    auto& kind = kinds[{row->type, row->provider, row->currency}];
+    auto& kind = kinds[{row->type(), row->provider(), row->currency()}];
     kind[1].add(rebuilder.days(*row, core::Metric::kTotal));
     const std::vector<core::Day> costs = rebuilder.days(*row, core::Metric::kCost);
     kind[0].add(costs);
     account.add(costs);
     const auto next = std::next(row);
-    if (next != rows.end() && next->account == row->account && next->currency == row->currency) {
+    if (next != rows.end() && next->account() == row->account() &&
+        next->currency() == row->currency()) {
       continue;
     }
     pending += account.days.size() + account.months.size();
-    accounts.push_back({row->account, row->currency, std::move(account)});
+    accounts.push_back({row->account(), row->currency(), std::move(account)});
     account = {};
     if (pending >= kRowsAtOnce) write_accounts();
   }

@@ -33,9 +33,12 @@ Json maybe(const std::optional<Time>& value) {
 Json maybe(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json reply(Json data, Json completeness = nullptr, Json next_cursor = nullptr) {
-  return {{"data", std::move(data)},
-          {"completeness", std::move(completeness)},
-          {"next_cursor", std::move(next_cursor)}};
+  // A member that is added moves those before it, by copying them: so the large one comes last.
+  Json json{{"data", nullptr}, {"completeness", nullptr}, {"next_cursor", nullptr}};
+  json["completeness"] = std::move(completeness);
+  json["next_cursor"] = std::move(next_cursor);
+  json["data"] = std::move(data);
+  return json;
 }
 
 Json completeness_json(const store::Completeness& completeness, Time now) {
@@ -173,11 +176,6 @@ Json group_json(const store::Group& group, core::Metric metric) {
   return json;
 }
 
-std::string row_key(const store::LatestRow& row) {
-  return row.account + '\n' + row.region + '\n' + row.type + '\n' + row.provider + '\n' +
-         row.currency;
-}
-
 Json latest_json(const store::LatestRow& row) {
   return {{"account_id", row.account},
           {"region", row.region},
@@ -212,7 +210,8 @@ Json latest_by(const std::vector<store::LatestRow>& rows, const store::Dimension
   for (const std::string& dimension : group_by) names.push_back(store::label_of(dimension));
   std::map<std::pair<core::Labels, std::string>, LatestSum> sums;
   for (const store::LatestRow& row : rows) {
-    const core::Labels labels = store::labels_of(names, row, tags);
+    const core::Labels labels = store::labels_of(
+        names, {row.account, row.region, row.type, row.provider, row.target}, tags);
     LatestSum& sum = sums[{labels, row.currency}];
     const core::Unit unit = core::unit_of(row.type);
     sum.mixed_units = sum.mixed_units || sum.unit.value_or(unit) != unit;
@@ -533,27 +532,19 @@ Json latest_reply(Asking asking) {
   const std::string after = take_cursor(asking.query);
   asking.query.finish();
   const bool by_target = std::ranges::find(group_by, "target") != group_by.end();
-  const store::LatestAnswer answer =
-      store::History(asking.reader).latest(filter, asking.now, by_target);
-  Json completeness = completeness_json(answer.completeness, asking.now);
   if (!group_by.empty()) {
+    const store::LatestAnswer answer =
+        store::History(asking.reader).latest(filter, asking.now, by_target);
     return reply(latest_by(answer.rows, group_by, store::load_tags(asking.reader), top),
-                 std::move(completeness));
+                 completeness_json(answer.completeness, asking.now));
   }
+  const store::LatestAnswer answer =
+      store::History(asking.reader)
+          .latest(filter, asking.now, by_target, {after, static_cast<std::size_t>(limit)});
   Json data = Json::array();
-  Json next = nullptr;
-  std::string last;
-  for (const store::LatestRow& row : answer.rows) {
-    std::string key = row_key(row);
-    if (key <= after) continue;
-    if (static_cast<int>(data.size()) == limit) {
-      next = core::base64(last);
-      break;
-    }
-    data.push_back(latest_json(row));
-    last = std::move(key);
-  }
-  return reply(std::move(data), std::move(completeness), std::move(next));
+  for (const store::LatestRow& row : answer.rows) data.push_back(latest_json(row));
+  return reply(std::move(data), completeness_json(answer.completeness, asking.now),
+               page_cursor(answer.next_page));
 }
 
 Json history_reply(Asking asking) {
@@ -571,9 +562,14 @@ Json history_reply(Asking asking) {
   if (top) store::keep_top(answer.lines, static_cast<std::size_t>(*top), question.metric);
   Json data = Json::array();
   for (const store::HistoryLine& line : answer.lines) {
-    Json points = Json::array();
+    Json::array_t points;
+    points.reserve(answer.times.size());
     for (std::size_t i = 0; i < answer.times.size(); ++i) {
-      points.push_back(Json::array({core::unix_seconds(answer.times[i]), maybe(line.values[i])}));
+      Json::array_t point;
+      point.reserve(2);
+      point.emplace_back(core::unix_seconds(answer.times[i]));
+      point.emplace_back(maybe(line.values[i]));
+      points.emplace_back(std::move(point));
     }
     Json entry = group_json(line.group, question.metric);
     entry["points"] = std::move(points);

@@ -78,10 +78,27 @@ std::string next_link(const RouteContext& context, const Json& cursor) {
   return "<" + core::percent_encode(link, "%/?&=:+,*'()!$;@") + ">; rel=\"next\"";
 }
 
-// What the answer says, but for how old it is by now.
-std::string etag_of(Json json, const std::string& format) {
-  if (json["completeness"].is_object()) json["completeness"].erase("age_seconds");
-  return "W/\"" + core::hex(core::sha256(format + to_text(json))).substr(0, 32) + "\"";
+std::string etag_of(const std::string& what) {
+  return "W/\"" + core::hex(core::sha256(what)).substr(0, 32) + "\"";
+}
+
+// The text of an answer, each part of it made once; `known` is what it says but for how old it is
+// by now.
+std::string text_of(const Json& json, std::string& known) {
+  std::string text = "{";
+  for (const auto& [name, part] : json.items()) {
+    if (text.size() > 1) text += ',';
+    const std::size_t from = text.size();
+    text += to_text(name) + ":" + to_text(part);
+    if (name == "completeness" && part.is_object()) {
+      Json whenever = part;
+      whenever.erase("age_seconds");
+      known += to_text(whenever);
+    } else {
+      known.append(text, from);
+    }
+  }
+  return text + "}";
 }
 
 constexpr char kCsvType[] = "text/csv; charset=utf-8; header=present";
@@ -92,11 +109,14 @@ template <typename Reply>
 Response api(const RouteContext& context, Reply reply) {
   const std::string format = take_format(context, {"json", "csv", "ndjson"});
   const auto lease = context.readers.borrow(kDeadline);
+  const SQLite::Transaction moment(lease->db());  // all of it is as of now
   const Json json = reply(Asking{*lease, context.query, context.now, kDefaultLimit, context.rules(),
                                  &context.counters});
   Response response{200, "application/json", ""};
+  std::string known = format;
+  std::string text = text_of(json, known);
   if (format == "json") {
-    response.body = to_text(json);
+    response.body = std::move(text);
   } else if (format == "csv") {
     response.content_type = kCsvType;
     response.body = to_csv(to_table(json["data"]));
@@ -104,7 +124,7 @@ Response api(const RouteContext& context, Reply reply) {
     response.content_type = kNdjsonType;
     response.body = to_ndjson(to_table(json["data"]));
   }
-  response.etag = etag_of(json, format);
+  response.etag = etag_of(known);
   response.link = next_link(context, json["next_cursor"]);
   return response;
 }
@@ -172,7 +192,7 @@ Response embedded(std::string_view name) {
     for (const auto& [end, type] : kAssetTypes) {
       if (!name.ends_with(end)) continue;
       Response response{200, type, std::string(asset.text)};
-      response.etag = "W/\"" + core::hex(core::sha256(asset.text)).substr(0, 32) + "\"";
+      response.etag = etag_of(std::string(asset.text));
       return response;
     }
   }

@@ -5,6 +5,7 @@
 // What is made up, and written as text, is not counted.
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -17,6 +18,7 @@
 #include "bench/workload.h"
 #include "net/inspector.h"
 #include "store/store.h"
+#include "web/server.h"
 
 namespace usaged::bench {
 namespace {
@@ -111,11 +113,12 @@ nlohmann::json load_database(const std::string& path, const Options& options) {
   const auto days = days_of(options);
   std::vector<Region> regions = make_regions(options, days.front().front());
   const std::int64_t before = memory("VmRSS");
+  Stopwatch roll_up;
   Stopwatch parse;
   Stopwatch begin;
   Stopwatch finish;
   Stopwatch settle;
-  Stopwatch sum;
+  Stopwatch thin;
   std::int64_t pairs = 0;
   {
     store::Store store(path);
@@ -140,11 +143,12 @@ nlohmann::json load_database(const std::string& path, const Options& options) {
             store.finish_poll(id, snapshot, {t, core::Outcome::kOk, 1, 1, "", ""});
           });
           settle.time([&] { store.settle("organization", name, t); });
+          thin.time([&] { store.thin("organization", name, t, options.hourly * core::kDay); });
           pairs += static_cast<std::int64_t>(snapshot.totals.size());
         }
-        if (time % 86400 == 0) sum.time([&] { store.sum_days(); });
       }
     }
+    roll_up.time([&] { store.sum_days(); });
   }
   nlohmann::json steps;
   double seconds = 0;
@@ -152,7 +156,7 @@ nlohmann::json load_database(const std::string& path, const Options& options) {
                                                     {"begin", &begin},
                                                     {"finish", &finish},
                                                     {"settle", &settle},
-                                                    {"sum", &sum}};
+                                                    {"thin", &thin}};
   for (const auto& [name, watch] : all) {
     steps[name] = {{"seconds", watch->seconds()}, {"slowest", watch->slowest()}};
     seconds += watch->seconds();
@@ -160,6 +164,7 @@ nlohmann::json load_database(const std::string& path, const Options& options) {
   return {{"pairs", pairs},
           {"seconds", seconds},
           {"steps", steps},
+          {"roll_up", roll_up.seconds()},
           {"memory", memory("VmHWM") - before}};
 }
 
@@ -236,6 +241,17 @@ nlohmann::json load_victoria(const std::string& port, const Options& options) {
   return {{"pairs", pairs}, {"seconds", victoria.seconds()}};
 }
 
+void serve(const std::string& path, core::Time now) {
+  web::ServerOptions options;
+  options.database = path;
+  const web::Counters counters;
+  const web::Server server(options, {[now] { return now; }, [] { return std::string(); }},
+                           counters);
+  fmt::print("{}\n", server.port());
+  std::fflush(stdout);
+  ::pause();
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Stores the benchmark's organization.");
   Options options;
@@ -252,7 +268,14 @@ int run(int argc, char** argv) {
     command->add_option("--hourly", options.hourly);
     command->add_option("--end", options.end)->required();
   }
+  CLI::App* serving = app.add_subcommand("serve");
+  serving->add_option("where", where)->required();
+  serving->add_option("--end", options.end)->required();
   CLI11_PARSE(app, argc, argv);
+  if (serving->parsed()) {
+    serve(where, core::from_unix(options.end));
+    return 0;
+  }
   const bool ours = app.got_subcommand("database");
   fmt::print("{}\n", (ours ? load_database(where, options) : load_victoria(where, options)).dump());
   return 0;

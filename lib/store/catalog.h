@@ -1,0 +1,58 @@
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+namespace usaged::store {
+
+// What a series is without its account.
+struct SeriesKind {
+  std::string region;
+  std::string type;
+  std::string provider;
+  std::string currency;
+};
+
+// The series of a database in memory, 8 bytes each beside their accounts: rows of `series` are only
+// ever added. Readers share one; it grows as they look. What it refers to stays where it is.
+class SeriesCatalog {
+ public:
+  static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+  struct Entry {
+    std::uint32_t account = kNone;  // index of an account; kNone: no series has this id
+    std::uint32_t kind = kNone;
+  };
+
+  // Adds what the database has had since.
+  void refresh(SQLite::Database& db);
+
+  // While the rest is read.
+  std::shared_lock<std::shared_mutex> lock() const { return std::shared_lock(mutex_); }
+  const std::vector<Entry>& by_id() const { return by_id_; }
+  const std::deque<std::string>& accounts() const { return accounts_; }
+  const std::deque<SeriesKind>& kinds() const { return kinds_; }
+  // The ids of an account's series, in order.
+  const std::vector<std::uint32_t>& of_account(const std::string& account) const;
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::vector<Entry> by_id_;
+  std::deque<std::string> accounts_;
+  std::deque<std::vector<std::uint32_t>> ids_;  // by account
+  std::unordered_map<std::string, std::uint32_t> account_index_;
+  std::deque<SeriesKind> kinds_;
+  std::map<std::tuple<std::string, std::string, std::string, std::string>, std::uint32_t>
+      kind_index_;
+};
+
+}  // namespace usaged::store
