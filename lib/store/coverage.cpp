@@ -119,7 +119,7 @@ Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, Time
       if (poll.taken_at >= whole_from && poll.taken_at <= to) slots.push_back(poll.slot);
     }
     std::ranges::sort(slots);
-    slots.erase(std::ranges::unique(slots).begin(), slots.end());
+    slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
     const auto good = static_cast<std::int64_t>(slots.size());
     const auto slot = [&scope](Time t) {
       return core::slot_at(scope.target, scope.region, scope.interval, t);

@@ -179,7 +179,9 @@ const std::vector<Rebuilder::Told>& Rebuilder::told(const SeriesRow& row) {
   }
   std::ranges::stable_sort(told_, {},
                            [](const Told& one) { return std::pair(one.day, -one.samples); });
-  told_.erase(std::ranges::unique(told_, {}, &Told::day).begin(), told_.end());
+  told_.erase(std::unique(told_.begin(), told_.end(),
+                          [](const Told& a, const Told& b) { return a.day == b.day; }),
+              told_.end());
   told_of_ = row.id;
   return told_;
 }

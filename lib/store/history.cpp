@@ -196,7 +196,7 @@ class Snapshots {
     const bool distinct = sources.size() > 1 && grain_ == Grain::kSeries && !selection_.by_target();
     std::unordered_set<std::int64_t> seen;
     for (const auto& [scope, poll, stale] : sources) {
-      for (const Number& number : snapshot(scope->ref(*poll))) {
+      for (const Number& number : snapshot(*scope, *poll)) {
         const auto group = selection_.group_of(number.series, scope->target);
         if (!group) continue;
         if (distinct && !seen.insert(number.series).second) continue;
@@ -217,7 +217,8 @@ class Snapshots {
   }
 
   // The chosen series of one poll that are not gone.
-  std::vector<Number> snapshot(const PollRef& poll) {
+  std::vector<Number> snapshot(const Scope& scope, const GoodPoll& good) {
+    const PollRef poll = scope.ref(good);
     return guarded("read snapshot", reader_.path(), [&] {
       std::vector<Number> numbers;
       if (grain_ == Grain::kKind) {
@@ -244,7 +245,8 @@ class Snapshots {
       }
       std::int64_t last = 0;  // a series is there once for each target
       for (const SeriesRow& series : selection_.series()) {
-        if (std::exchange(last, series.id) == series.id) continue;
+        if (series.region() != scope.region || std::exchange(last, series.id) == series.id)
+          continue;
         if (const auto reading = samples_.find(poll, series.id)) add(series.id, *reading);
       }
       return numbers;
@@ -279,7 +281,7 @@ std::vector<Time> choose_times(const std::vector<Scope>& scopes, Time start, Tim
     }
     std::erase_if(polls, [&](Time t) { return t < start || t > end; });
     std::ranges::sort(polls);
-    polls.erase(std::ranges::unique(polls).begin(), polls.end());
+    polls.erase(std::unique(polls.begin(), polls.end()), polls.end());
     if (step && polls.size() > kMostPoints) {
       throw Error(ErrorCode::kInvalid,
                   "the range holds {} polls, more than {}; choose a step or a shorter range",

@@ -50,7 +50,7 @@ BlockWriter merge(const std::vector<BlockReader>& blocks) {
   std::ranges::stable_sort(
       sources, {}, [](const Source& one) { return std::pair(one.frame.at, one.frame.poll); });
   std::ranges::sort(series);
-  series.erase(std::ranges::unique(series).begin(), series.end());
+  series.erase(std::unique(series.begin(), series.end()), series.end());
 
   std::vector<Frame> frames;
   for (const Source& source : sources) frames.push_back(source.frame);

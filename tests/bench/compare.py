@@ -1,12 +1,17 @@
-"""compare.py BENCH_LOAD SIZE... [--rounds N] [--check] [--changing SHARE] [--growth]
+"""compare.py BENCH_LOAD [SIZE...] [--rounds N] [--changing SHARE] | --check | --growth FILE.svg
 
 The same history in our database and in a VictoriaMetrics (Debian's package), and the same questions to both over
-HTTP: one table, of medians of interleaved rounds. README.md beside this says how to read it. --check compares the
-answers instead of timing them."""
+HTTP: one table, of medians of interleaved rounds. --check asks every question of both and compares the answers.
+--growth stores 1, 3, 10 and 30 times as long a history, and draws how the times grow. README.md beside this says
+how to read it all."""
 
 import argparse
+import csv
+import io
 import json
+import math
 import os
+import platform
 import random
 import re
 import shutil
@@ -14,6 +19,7 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -29,6 +35,8 @@ SIZES = {
 DAY = 86400
 VARIANTS = 64  # accounts that questions about one of them are asked of
 SECONDS = 4  # that each question is asked for
+FACTORS = (1, 3, 10, 30)
+GROWTH_DAYS = 12
 TYPES = [
     "EC2_AGENTLESS_INSTANCE_HOURS",
     "EC2_INSTANCE_HOURS",
@@ -43,7 +51,7 @@ for line in io.lines(os.getenv("PATHS")) do paths[#paths + 1] = line end
 local i = 0
 request = function() i = i % #paths + 1; return wrk.format("GET", paths[i]) end
 done = function(summary, latency, requests)
-  io.write(string.format("\\nRESULT %f %f %d %d %d\\n", latency:percentile(50) / 1000,
+  io.write(string.format("\\nRESULT %f %f %f %d %d\\n", latency:percentile(50) / 1000,
     latency:percentile(99) / 1000, summary.requests * 1e6 / summary.duration,
     summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout,
     summary.requests))
@@ -66,8 +74,8 @@ def encode(path, **query):
 class Ours:
     name = "inspector-usaged"
 
-    def __init__(self, bench_load, folder, size, options):
-        self.bench_load, self.size, self.options = bench_load, size, options
+    def __init__(self, bench_load, folder, options):
+        self.bench_load, self.options = bench_load, options
         self.file = os.path.join(folder, "ours.db")
         self.process = None
         self.peak = 0
@@ -100,8 +108,8 @@ class Ours:
 class Victoria:
     name = "VictoriaMetrics"
 
-    def __init__(self, bench_load, folder, size, options):
-        self.bench_load, self.size, self.options = bench_load, size, options
+    def __init__(self, bench_load, folder, options):
+        self.bench_load, self.options = bench_load, options
         self.folder = os.path.join(folder, "victoria")
         self.process = None
         self.peak = 0
@@ -156,9 +164,9 @@ def high_water(pid):
         return int(re.search(r"VmHWM:\s+(\d+)", status.read())[1]) * 1024
 
 
-def questions(size, end):
-    """Each with its paths for ours and for VictoriaMetrics, and what makes their answers comparable."""
-    accounts, regions, daily, hourly = SIZES[size]
+def questions(shape, end):
+    """Each with its paths for ours and for VictoriaMetrics; those about one account for many of them."""
+    accounts, regions, daily, hourly = shape
     pick = random.Random(7)
     start = end - min(30, hourly) * DAY
     year = end - (daily + hourly) * DAY
@@ -167,32 +175,32 @@ def questions(size, end):
     def series(a, r, t):
         return (
             encode("/api/v1/usage/history", account=a, region=r, type=t, step="raw", start=start, end=end),
-            encode("/api/v1/query_range", query=f'inspector_cost{{account="{a}",region="{r}",type="{t}"}}', start=start, end=end, step="1h"),
+            encode("/api/v1/query_range", query=f'inspector_cost{{account="{a}",region="{r}",type="{t}"}}', start=start, end=end, step="1h", nocache=1),
         )
 
     def one_account(a):
         return (
             encode("/api/v1/usage/history", account=a, group_by="type", step="1h", start=start, end=end),
-            encode("/api/v1/query_range", query=f'sum(inspector_cost{{account="{a}"}}) by (type)', start=start, end=end, step="1h"),
+            encode("/api/v1/query_range", query=f'sum(inspector_cost{{account="{a}"}}) by (type)', start=start, end=end, step="1h", nocache=1),
         )
 
     def organization(first):
         first = first // DAY * DAY + DAY
         return (
             encode("/api/v1/usage/history", group_by="type", step="1d", start=first, end=end),
-            encode("/api/v1/query_range", query="sum(last_over_time(inspector_cost[1d])) by (type)", start=first, end=end, step="1d"),
+            encode("/api/v1/query_range", query="sum(last_over_time(inspector_cost[1d])) by (type)", start=first, end=end, step="1d", nocache=1),
         )
 
     def movers(seconds):
         query = f"sum(last_over_time(inspector_cost[1d])) by (account)"
         return (
             encode("/api/v1/usage/deltas", group_by="account", start=end - seconds, end=end, top=10, contributors=0),
-            encode("/api/v1/query", query=f"topk(10, abs({query} - ({query} offset {seconds}s)))", time=end),
+            encode("/api/v1/query", query=f"topk(10, abs({query} - ({query} offset {seconds}s)))", time=end, nocache=1),
         )
 
     latest = (
         encode("/api/v1/usage/latest", limit=100),
-        encode("/api/v1/query", query="limitk(100, inspector_cost)", time=end),
+        encode("/api/v1/query", query="limitk(100, inspector_cost)", time=end, nocache=1),
     )
     month = (
         encode("/api/v1/export", start=start, end=end),
@@ -223,6 +231,14 @@ def ask(port, path):
         return reply.read()
 
 
+def seconds_to_answer(port, path):
+    began = time.monotonic()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as reply:
+        while reply.read(1 << 20):
+            pass
+    return time.monotonic() - began
+
+
 def wrk(port, paths, folder):
     """p50 and p99 in ms, and requests a second, of two connections."""
     with open(os.path.join(folder, "paths"), "w", encoding="ascii") as file:
@@ -242,26 +258,31 @@ def wrk(port, paths, folder):
     return float(p50), float(p99), float(rate)
 
 
-def slow(port, path):
-    """The same of a question that takes seconds, asked once."""
-    began = time.monotonic()
-    ask(port, path)
-    took = time.monotonic() - began
-    return took * 1000, took * 1000, 1 / took
+def options_of(shape, end, changing):
+    accounts, regions, daily, hourly = shape
+    named = {"accounts": accounts, "regions": regions, "daily": daily, "hourly": hourly, "changing": changing, "seed": 1, "end": end}
+    return [text for name, value in named.items() for text in (f"--{name}", str(value))]
 
 
-def median(values):
-    return statistics.median(values)
+def sides_of(args, folder, shape, end):
+    options = options_of(shape, end, args.changing)
+    return [side(args.bench_load, folder, options) for side in (Ours, Victoria)]
+
+
+def this_hour():
+    return int(time.time()) // 3600 * 3600
+
+
+def measure(side, paths, folder):
+    """p50 ms, p99 ms, requests/s; of what takes long, asked once."""
+    took = min(seconds_to_answer(side.port, paths[0]) for _ in range(2))
+    return (took * 1000, took * 1000, 1 / took) if took > SECONDS / 4 else wrk(side.port, paths, folder)
 
 
 def compare(args, size, folder):
-    accounts, regions, daily, hourly = SIZES[size]
-    end = int(time.time()) // 3600 * 3600
-    options = [
-        "--accounts", str(accounts), "--regions", str(regions), "--daily", str(daily), "--hourly", str(hourly),
-        "--changing", str(args.changing), "--seed", "1", "--end", str(end),
-    ]  # fmt: skip
-    sides = [Ours(args.bench_load, folder, size, options), Victoria(args.bench_load, folder, size, options)]
+    accounts, regions, *_ = shape = SIZES[size]
+    end = this_hour()
+    sides = sides_of(args, folder, shape, end)
     rates, sizes, roll_up, asked = [[], []], [0, 0], [], {}
     for _ in range(args.rounds):
         for i, side in enumerate(sides):
@@ -273,18 +294,14 @@ def compare(args, size, folder):
                 roll_up.append(result["roll_up"])
         for side in sides:
             side.start()
-        for name, paths in questions(size, end).items():
+        for name, paths in questions(shape, end).items():
             for i, side in enumerate(sides):
-                own = [pair[i] for pair in paths]
-                ask(side.port, own[0])
-                began = time.monotonic()
-                ask(side.port, own[0])
-                long = time.monotonic() - began > SECONDS / 4
-                asked.setdefault(name, ([], []))[i].append(slow(side.port, own[0]) if long else wrk(side.port, own, folder))
+                figures = measure(side, [pair[i] for pair in paths], folder)
+                asked.setdefault(name, ([], []))[i].append(figures)
         for side in sides:
             side.stop()
     series = accounts * regions * len(TYPES)
-    print(f"\n### {size}: {accounts} accounts x {regions} regions x {len(TYPES)} types = {series:,} series, {pairs:,} pairs\n")
+    print(f"\n### {size}: {accounts:,} accounts x {regions} regions x {len(TYPES)} types = {series:,} series, {pairs:,} pairs\n")
     print("| | inspector-usaged | VictoriaMetrics | ratio |")
     print("|---|---:|---:|---:|")
 
@@ -292,26 +309,135 @@ def compare(args, size, folder):
         ratio = ours / theirs if better == "more" else theirs / ours
         print(f"| {name} | {text(ours)} | {text(theirs)} | {ratio:.2f} |")
 
-    row("pairs a second in", median(rates[0]), median(rates[1]), lambda v: f"{v:,.0f}", "more")
-    row("bytes a pair on disk", *sizes, lambda v: f"{v:.2f}", "less")
-    row("peak memory, MB", *[side.peak / 1e6 for side in sides], lambda v: f"{v:.0f}", "less")
-    for name, (ours, theirs) in asked.items():
-        for index, what, better, form in ((0, "p50 ms", "less", "{:.2f}"), (1, "p99 ms", "less", "{:.2f}"), (2, "requests/s", "more", "{:,.1f}")):
-            row(f"{name}: {what}", median([one[index] for one in ours]), median([one[index] for one in theirs]), form.format, better)
+    row("pairs a second in", *map(statistics.median, rates), "{:,.0f}".format, "more")
+    row("bytes a pair on disk", *sizes, "{:.2f}".format, "less")
+    row("peak memory, MB", *[side.peak / 1e6 for side in sides], "{:.0f}".format, "less")
+    for name, both in asked.items():
+        for index, what, better, text in ((0, "p50 ms", "less", "{:.2f}"), (1, "p99 ms", "less", "{:.2f}"), (2, "requests/s", "more", "{:,.1f}")):
+            row(f"{name}: {what}", *[statistics.median(one[index] for one in side) for side in both], text.format, better)
     steps = ", ".join(f"{name} {step['seconds']:.1f} s (slowest {step['slowest'] * 1000:.0f} ms)" for name, step in steps.items())
-    print(f"\nOf ours: {steps}; rolling up all days once {median(roll_up):.1f} s.")
+    print(f"\nOf ours: {steps}; rolling up all days once {statistics.median(roll_up):.1f} s.", flush=True)
+
+
+def unpack(name, ours, theirs):
+    """Two answers to one question, as what should be equal."""
+    if name.startswith("CSV"):
+        mine = {
+            (row["taken_at"], row["account_id"], row["region"], row["usage_type"]): float(row["estimated_monthly_cost"])
+            for row in csv.DictReader(io.StringIO(ours.decode()))
+        }
+        other = {tuple(row[:4]): float(row[5]) for row in csv.reader(io.StringIO(theirs.decode()))}
+        return mine, other
+    data, result = json.loads(ours)["data"], json.loads(theirs)["data"]["result"]
+    if name.startswith("top"):
+        mine = {row["labels"]["account_id"]: abs(row["change"]) for row in data}
+        return mine, {row["metric"]["account"]: float(row["value"][1]) for row in result}
+    if name.startswith("latest"):
+        mine = {(row["account_id"], row["region"], row["usage_type"]): row["estimated_monthly_cost"] for row in data}
+        return mine, {tuple(row["metric"][label] for label in ("account", "region", "type")): float(row["value"][1]) for row in result}
+    mine = {(line["labels"].get("usage_type"), at): value for line in data for at, value in line["points"] if value is not None}
+    # A sum by type has that label, a series has it too but is one line.
+    one = name.startswith("one series")
+    other = {(None if one else line["metric"]["type"], at): float(value) for line in result for at, value in line["values"]}
+    return mine, other
+
+
+def check(args, folder):
+    shape, end = SIZES["tiny"], this_hour()
+    sides = sides_of(args, folder, shape, end)
+    for side in sides:
+        side.load()
+        side.start()
+    bad = 0
+    for name, paths in questions(shape, end).items():
+        for own, their in paths[:8]:
+            own, their = own.replace("limit=100", "limit=100000"), their.replace("limitk%28100%2C", "limitk%28100000%2C")
+            mine, other = unpack(name, ask(sides[0].port, own), ask(sides[1].port, their))
+            different = [key for key in {*mine, *other} if not math.isclose(mine.get(key, math.nan), other.get(key, math.nan), rel_tol=1e-9)]
+            if different or not mine:
+                bad += 1
+                print(f"{name}: {len(different)} of {len(mine)} numbers differ, like {[(key, mine.get(key), other.get(key)) for key in sorted(different, key=str)[:3]]}")
+        print(f"{name}: {len(mine)} numbers are equal" if not bad else f"{name}: see above")
+    for side in sides:
+        side.stop()
+    sys.exit(1 if bad else 0)
+
+
+def growth(args, folder):
+    end = this_hour()
+    times = {}
+    for factor in FACTORS:
+        shape = (100, 3, 0, GROWTH_DAYS * factor)
+        side = sides_of(args, folder, shape, end)[0]
+        result = side.load()
+        times.setdefault("stored, us a pair", []).append(result["seconds"] / result["pairs"] * 1e6)
+        times.setdefault("slowest step of settling, ms", []).append(result["steps"]["settle"]["slowest"] * 1000)
+        times.setdefault("rolling up all days, us a day of a series", []).append(result["roll_up"] * 1e6 / (1800 * GROWTH_DAYS * factor))
+        side.start()
+        recent = (100, 3, 0, GROWTH_DAYS)
+        for name, paths in questions(recent, end).items():
+            if "a year" not in name:
+                times.setdefault(name.replace("30 days", f"{GROWTH_DAYS} days").replace("a month", f"{GROWTH_DAYS} days") + ", p50 ms", []).append(measure(side, [pair[0] for pair in paths], folder)[0])
+        side.stop()
+    print(f"\n### Growth: 1,800 series, {GROWTH_DAYS} days of hourly polls times\n")
+    print("| | " + " | ".join(map(str, FACTORS)) + " |")
+    print("|---|" + "---:|" * len(FACTORS))
+    for name, values in times.items():
+        print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in values) + " |", flush=True)
+    draw(times, args.growth)
+
+
+def draw(times, path):
+    """Lines on logarithmic scales, relative to the shortest history."""
+    width, height, left, top = 900, 420, 60, 20
+    colors = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#999999", "#000000", "#8c564b", "#2ca02c"]
+    most = max(30.0, *(value / values[0] for values in times.values() for value in values))
+    x = lambda factor: left + 420 * math.log(factor) / math.log(30)
+    y = lambda ratio: top + height - 60 - (height - 80) * (math.log(max(ratio, 0.3) / 0.3) / math.log(most / 0.3))
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="12">', '<rect width="100%" height="100%" fill="#fff"/>']
+    for factor in FACTORS:
+        parts.append(f'<path d="M{x(factor):.1f} {top}V{height - 50}" stroke="#ddd"/><text x="{x(factor):.1f}" y="{height - 30}" text-anchor="middle">{factor}x</text>')
+    for ratio in (0.3, 1, 3, 10, 30):
+        parts.append(f'<path d="M{left} {y(ratio):.1f}H480" stroke="#ddd"/><text x="{left - 8}" y="{y(ratio) + 4:.1f}" text-anchor="end">{ratio}</text>')
+    parts.append(f'<text x="{left}" y="{height - 8}">history, times {GROWTH_DAYS} days; time, relative to the shortest history; dashed: as fast as the history</text>')
+    parts.append(f'<path d="M{x(1):.1f} {y(1):.1f}L{x(30):.1f} {y(30):.1f}" stroke="#888" stroke-dasharray="4"/>')
+    for i, (name, values) in enumerate(times.items()):
+        points = " ".join(f"{x(factor):.1f},{y(value / values[0]):.1f}" for factor, value in zip(FACTORS, values))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colors[i % len(colors)]}" stroke-width="2"/>')
+        parts.append(f'<text x="500" y="{40 + 22 * i}" fill="{colors[i % len(colors)]}">{name}</text>')
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(parts) + "\n</svg>\n")
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = re.search(r"model name\s*: (.*)", file.read())
+    with open("/proc/meminfo", encoding="ascii") as file:
+        memory = int(re.search(r"MemTotal:\s+(\d+)", file.read())[1]) / 2**20
+    victoria = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "victoria-metrics"], stdout=subprocess.PIPE, text=True).stdout
+    print(f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}; VictoriaMetrics {victoria}; {time.strftime('%Y-%m-%d')}")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench_load")
-    parser.add_argument("sizes", nargs="+", choices=SIZES)
+    parser.add_argument("sizes", nargs="*", choices=[*SIZES, []])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--changing", type=float, default=1 / 3)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--growth", metavar="FILE.svg")
     args = parser.parse_args()
-    for size in args.sizes:
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    if not shutil.which("victoria-metrics"):
+        print("SKIPPED: there is no victoria-metrics on this machine (Debian's package of that name)")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        if args.check:
+            check(args, folder)
+        machine()
+        for size in args.sizes:
             compare(args, size, folder)
+        if args.growth:
+            growth(args, folder)
 
 
 main()

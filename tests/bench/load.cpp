@@ -245,8 +245,10 @@ void serve(const std::string& path, core::Time now) {
   web::ServerOptions options;
   options.database = path;
   const web::Counters counters;
-  const web::Server server(options, {[now] { return now; }, [] { return std::string(); }},
-                           counters);
+  web::ServerWorld world;
+  world.now = [now] { return now; };
+  world.not_ready = [] { return std::string(); };
+  const web::Server server(options, world, counters);
   fmt::print("{}\n", server.port());
   std::fflush(stdout);
   ::pause();
