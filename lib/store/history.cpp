@@ -222,14 +222,19 @@ class Snapshots {
     return guarded("read snapshot", reader_.path(), [&] {
       std::vector<Number> numbers;
       if (grain_ == Grain::kKind) {
-        const std::string_view column = core::metric_name(metric_);
-        const auto sums = reader_.statement(
-            fmt::format("SELECT kind_id, {0}, no_{0} FROM poll_total WHERE poll_id = ?", column));
-        sums->bind(1, poll.poll);
-        while (sums->executeStep()) {
-          numbers.push_back({sums->getColumn(0).getInt64(), sums->getColumn(1).getDouble(),
-                             sums->getColumn(2).getInt64()});
+        if (!sums_) {
+          const std::string sql =
+              fmt::format("SELECT kind_id, {0}, no_{0} FROM poll_total WHERE poll_id = ?",
+                          core::metric_name(metric_));
+          sums_.emplace(reader_.statement(sql));
         }
+        SQLite::Statement& sums = **sums_;
+        sums.bind(1, poll.poll);
+        while (sums.executeStep()) {
+          numbers.push_back({sums.getColumn(0).getInt64(), sums.getColumn(1).getDouble(),
+                             sums.getColumn(2).getInt64()});
+        }
+        sums.reset();
         return numbers;
       }
       const auto add = [&](std::int64_t series, const Reading& reading) {
@@ -260,6 +265,7 @@ class Snapshots {
   Grain grain_;
   Selection selection_;
   Samples& samples_;
+  std::optional<LentStatement> sums_;
 };
 
 namespace {

@@ -160,12 +160,15 @@ class LentStatement {
   }
   explicit LentStatement(std::unique_ptr<SQLite::Statement> own)
       : own_(std::move(own)), statement_(own_.get()) {}
+  LentStatement(LentStatement&& other) noexcept
+      : own_(std::move(other.own_)),
+        statement_(std::exchange(other.statement_, nullptr)),
+        lent_(std::exchange(other.lent_, nullptr)) {}
   ~LentStatement() {
-    statement_->tryReset();
+    if (statement_ != nullptr) statement_->tryReset();
     if (lent_ != nullptr) *lent_ = false;
   }
-  LentStatement(const LentStatement&) = delete;
-  LentStatement& operator=(const LentStatement&) = delete;
+  LentStatement& operator=(LentStatement&&) = delete;
   SQLite::Statement* operator->() const { return statement_; }
   SQLite::Statement& operator*() const { return *statement_; }
 

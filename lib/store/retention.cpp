@@ -25,20 +25,19 @@ void Store::thin(const std::string& target, const std::string& region, core::Tim
     const auto day = next_to_thin(target, region, core::day_of(now - keep));
     if (!day) break;
     const PollRef kept = keep_one_poll(target, region, *day);
-    in_steps("thin out", [&](std::int64_t after) { return samples_.thin_some(kept, after); });
-    {
-      const std::lock_guard lock(mutex_);
-      guarded("thin out", path_, [&] {
-        SQLite::Statement note(db_, "UPDATE scope SET thinned = ? WHERE id = ?");
-        note.bind(1, *day);
-        note.bind(2, kept.scope);
-        note.exec();
-      });
-    }
+    const auto note = [&] {
+      SQLite::Statement thinned(db_, "UPDATE scope SET thinned = ? WHERE id = ?");
+      thinned.bind(1, *day);
+      thinned.bind(2, kept.scope);
+      thinned.exec();
+    };
+    in_steps(
+        "thin out", [&](std::int64_t after) { return samples_.thin_some(kept, after); }, note);
     // The first day of a month that is done says that the month before is.
     const std::int64_t month = month_number(month_of(*day)) - 1;
-    in_steps("pack a month",
-             [&](std::int64_t after) { return samples_.pack_some(kept.scope, month, after); });
+    in_steps(
+        "pack a month",
+        [&](std::int64_t after) { return samples_.pack_some(kept.scope, month, after); }, [] {});
   }
   const std::lock_guard lock(mutex_);
   give_back_space();

@@ -14,14 +14,15 @@ constexpr std::chrono::milliseconds kStep{20};
 
 }  // namespace
 
-void Store::in_steps(const char* what, const NextBucket& next) {
+void Store::in_steps(const char* what, const NextBucket& next, const std::function<void()>& end) {
   std::optional<std::int64_t> bucket = -1;
   while (bucket) {
     const std::lock_guard lock(mutex_);
     guarded(what, path_, [&] {
       SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-      const auto end = std::chrono::steady_clock::now() + kStep;
-      while (bucket && std::chrono::steady_clock::now() < end) bucket = next(*bucket);
+      const auto until = std::chrono::steady_clock::now() + kStep;
+      while (bucket && std::chrono::steady_clock::now() < until) bucket = next(*bucket);
+      if (!bucket) end();
       transaction.commit();
     });
   }
@@ -49,22 +50,21 @@ int Store::settle(const std::string& target, const std::string& region, core::Ti
     });
   }
   for (const std::int64_t day : days) {
-    in_steps("settle", [&](std::int64_t after) { return samples_.settle_some(scope, day, after); });
-    const std::lock_guard lock(mutex_);
-    guarded("settle", path_, [&] {
-      SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    const auto note = [&] {
       SQLite::Statement unsummed(
           db_,
           "INSERT INTO unsummed (region, settled) VALUES (?, 1) ON CONFLICT DO "
           "UPDATE SET settled = settled + 1");
       unsummed.bind(1, region);
       unsummed.exec();
-      SQLite::Statement note(db_, "UPDATE scope SET settled = ? WHERE id = ?");
-      note.bind(1, day);
-      note.bind(2, scope);
-      note.exec();
-      transaction.commit();
-    });
+      SQLite::Statement settled(db_, "UPDATE scope SET settled = ? WHERE id = ?");
+      settled.bind(1, day);
+      settled.bind(2, scope);
+      settled.exec();
+    };
+    in_steps(
+        "settle", [&](std::int64_t after) { return samples_.settle_some(scope, day, after); },
+        note);
   }
   return static_cast<int>(days.size());
 }

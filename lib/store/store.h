@@ -229,9 +229,9 @@ class Store {
 
  private:
   // Calls `next` with each bucket that it returned, the first time with one before all, until it
-  // returns none: in short transactions, some buckets in each.
+  // returns none, and then `end`: in short transactions, some buckets in each.
   using NextBucket = std::function<std::optional<std::int64_t>(std::int64_t after)>;
-  void in_steps(const char* what, const NextBucket& next);
+  void in_steps(const char* what, const NextBucket& next, const std::function<void()>& end);
   std::optional<std::int64_t> next_to_thin(const std::string& target, const std::string& region,
                                            std::int64_t before);
   // Makes the last good poll of a day stand for it.
