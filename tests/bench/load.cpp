@@ -25,7 +25,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// An account has these on one page of AWS's.
+// Accounts on one of AWS's pages.
 constexpr int kAccountsOfPage = 500;
 constexpr std::size_t kBytesOfImport = 8 << 20;
 
@@ -89,24 +89,6 @@ std::vector<Region> make_regions(const Options& options, std::int64_t first) {
     regions.emplace_back(options.workload, i, first / 3600);
   }
   return regions;
-}
-
-std::string page_of(const Region& region, std::size_t first, std::size_t last) {
-  std::string text = R"({"totals":[)";
-  for (std::size_t i = first; i < last; ++i) {
-    const core::UsageTotal& usage = region.at(i);
-    if (i % kTypes == 0) {
-      if (i > first) text += "]},";
-      fmt::format_to(std::back_inserter(text), R"({{"accountId":"{}","usage":[)", usage.account);
-    } else {
-      text += ',';
-    }
-    fmt::format_to(std::back_inserter(text),
-                   R"({{"cloudProvider":"{}","currency":"{}","estimatedMonthlyCost":{},"total":{},)"
-                   R"("type":"{}"}})",
-                   usage.provider, usage.currency, *usage.cost, *usage.total, usage.type);
-  }
-  return text + "]}]}";
 }
 
 nlohmann::json load_database(const std::string& path, const Options& options) {

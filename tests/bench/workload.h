@@ -1,7 +1,10 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -115,5 +118,24 @@ class Region {
   std::int64_t hour_;
   std::vector<Series> series_;
 };
+
+// Some of its series, all of an account's, as a page of ListUsageTotals.
+inline std::string page_of(const Region& region, std::size_t first, std::size_t last) {
+  std::string text = R"({"totals":[)";
+  for (std::size_t i = first; i < last; ++i) {
+    const core::UsageTotal& usage = region.at(i);
+    if (i % kTypes == 0) {
+      if (i > first) text += "]},";
+      fmt::format_to(std::back_inserter(text), R"({{"accountId":"{}","usage":[)", usage.account);
+    } else {
+      text += ',';
+    }
+    fmt::format_to(std::back_inserter(text),
+                   R"({{"cloudProvider":"{}","currency":"{}","estimatedMonthlyCost":{},"total":{},)"
+                   R"("type":"{}"}})",
+                   usage.provider, usage.currency, *usage.cost, *usage.total, usage.type);
+  }
+  return text + "]}]}";
+}
 
 }  // namespace usaged::bench
