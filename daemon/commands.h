@@ -1,12 +1,15 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "app/clock.h"
 #include "core/config.h"
+#include "core/error.h"
 
 namespace usaged::daemon {
 
@@ -18,6 +21,13 @@ struct Globals {
 // The database that a command works on: the one that it was given, else the configuration's.
 inline std::string database_of(const Globals& globals, const std::string& given) {
   return given.empty() ? core::load_config(globals.config_path).database : given;
+}
+
+// Throws Error(kUnavailable) if it can't.
+inline void write_out(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
+    throw core::Error(core::ErrorCode::kUnavailable, "standard output can't be written");
+  }
 }
 
 // Each adds its subcommand, whose callback runs it and sets the exit code.

@@ -212,12 +212,6 @@ void print(const Json& reply, const QuestionFlags& given) {
                    completeness["unknown_values"].get<std::int64_t>());
 }
 
-void write_out(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
-    throw Error(ErrorCode::kUnavailable, "standard output can't be written");
-  }
-}
-
 void print_stream(const QuestionFlags& given, store::Reader& reader, web::Query& query,
                   core::Time now) {
   web::RowFormat format = web::RowFormat::kCsv;

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -41,9 +40,7 @@ void print(const web::Table& table, const SqlFlags& flags, bool begins) {
                      : flags.as_csv ? web::to_csv(table)
                                     : web::to_columns(table);
   if (flags.as_csv && !begins) text.erase(0, web::to_csv({table.columns, {}}).size());
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
-    throw core::Error(core::ErrorCode::kUnavailable, "standard output can't be written");
-  }
+  write_out(text);
 }
 
 void run(const Globals& globals, const SqlFlags& flags) {

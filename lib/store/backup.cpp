@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "store/block.h"
 #include "store/database.h"
+#include "store/rows.h"
 
 namespace usaged::store {
 namespace {
@@ -112,8 +113,7 @@ Verification verify(const std::string& path) {
     while (damaged < kMostProblems && blocks.executeStep()) {
       const SQLite::Column data = blocks.getColumn(3);
       try {
-        const BlockReader block(
-            {static_cast<const char*>(data.getBlob()), static_cast<std::size_t>(data.getBytes())});
+        const BlockReader block(blob(data));
         for (std::size_t i = 0; i < block.size(); ++i) block.read(i, readings);
       } catch (const Error&) {
         ++damaged;

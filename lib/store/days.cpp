@@ -107,7 +107,6 @@ std::optional<GroupMonth> month_of_series(const std::vector<core::Day>& days, st
 
 Rebuilder::Rebuilder(Reader& reader)
     : reader_(reader),
-      samples_(reader.db()),
       first_seen_(reader.db(),
                   "SELECT s.first_seen, (SELECT min(first_seen) FROM series a WHERE a.account = "
                   "s.account AND a.region = s.region) FROM series s WHERE s.id = ?"),
@@ -192,10 +191,11 @@ void Rebuilder::load(const std::string& region, std::int64_t bucket) {
   SQLite::Statement scopes(reader_.db(), "SELECT id FROM scope WHERE region = ? ORDER BY id");
   scopes.bind(1, region);
   while (scopes.executeStep()) {
-    samples_.each_settled(scopes.getColumn(0).getInt64(), bucket, [&](std::string_view bytes) {
-      LoadedBlock& block = blocks_.emplace_back();
-      block.bytes = bytes;
-    });
+    reader_.samples().each_settled(scopes.getColumn(0).getInt64(), bucket,
+                                   [&](std::string_view bytes) {
+                                     LoadedBlock& block = blocks_.emplace_back();
+                                     block.bytes = bytes;
+                                   });
   }
   for (LoadedBlock& block : blocks_) block.reader = std::make_unique<BlockReader>(block.bytes);
   loaded_ = {region, bucket};

@@ -121,7 +121,6 @@ class Rebuilder {
                                              const std::set<std::int64_t>& seen);
 
   Reader& reader_;
-  Samples samples_;
   SQLite::Statement first_seen_;
   SQLite::Statement trials_;
   SQLite::Statement polls_;

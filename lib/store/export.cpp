@@ -66,11 +66,10 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
       poll.record.interval = core::Seconds{query.getColumn(4).getInt64()};
       polls.push_back(std::move(poll));
     }
-    Samples samples(reader.db());
     for (Poll& poll : polls) {
       reader.check_deadline();
       std::vector<std::tuple<std::size_t, const SeriesRow*, Reading>> rows;
-      for (const Sample& sample : samples.of(poll.ref)) {
+      for (const Sample& sample : reader.samples().of(poll.ref)) {
         const auto found = known.find(sample.series);
         if (found == known.end() || sample.reading.has(Reading::kGone)) continue;
         rows.emplace_back(found->second.first, found->second.second, sample.reading);

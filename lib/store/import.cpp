@@ -188,6 +188,8 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
                      core::from_unix(in_order.getColumn(1).getInt64())});
   }
   SQLite::Statement counts(db_, "UPDATE poll SET series = ?, accounts = ? WHERE id = ?");
+  SQLite::Statement sight(db_,
+                          "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
   std::vector<Sample> before;
   for (const PollRef& poll : polls) {
     std::vector<Sample> samples = samples_.of(poll);
@@ -204,11 +206,10 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
           bound("UPDATE series SET first_seen = ?2 WHERE id = ?1", one.series,
                 core::unix_seconds(poll.at));
         }
-        SQLite::Statement sight(
-            db_, "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
         sight.bind(1, target);
         sight.bind(2, one.series);
         sight.exec();
+        sight.reset();
       }
     }
     bound("DELETE FROM poll_total WHERE poll_id = ?", poll.poll);

@@ -14,6 +14,10 @@ std::optional<double> optional_double(const SQLite::Column& column) {
   return column.getDouble();
 }
 
+std::string_view blob(const SQLite::Column& column) {
+  return {static_cast<const char*>(column.getBlob()), static_cast<std::size_t>(column.getBytes())};
+}
+
 void put(SQLite::Statement& statement, int index, const std::optional<double>& value) {
   if (value) {
     statement.bind(index, *value);

@@ -13,6 +13,8 @@ namespace usaged::store {
 
 std::optional<core::Time> optional_time(const SQLite::Column& column);
 std::optional<double> optional_double(const SQLite::Column& column);
+// The bytes of a blob, until the statement goes on.
+std::string_view blob(const SQLite::Column& column);
 
 // Binds a value, or NULL for one that is not there; an empty text is NULL.
 void put(SQLite::Statement& statement, int index, const std::optional<double>& value);

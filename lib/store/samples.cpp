@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "store/days.h"
+#include "store/rows.h"
 
 namespace usaged::store {
 namespace {
@@ -26,10 +27,6 @@ void bind(SQLite::Statement& statement, const PollRef& poll) {
   statement.bind(2, poll.poll);
   statement.bind(3, core::day_of(poll.at));
   statement.bind(4, month_number(month_of(core::day_of(poll.at))));
-}
-
-std::string_view blob(const SQLite::Column& column) {
-  return {static_cast<const char*>(column.getBlob()), static_cast<std::size_t>(column.getBytes())};
 }
 
 // One block of all that several ones say. A frame may be in one of them only.

@@ -72,8 +72,6 @@ def encode(path, **query):
 
 
 class Ours:
-    name = "inspector-usaged"
-
     def __init__(self, bench_load, folder, options):
         self.bench_load, self.options = bench_load, options
         self.file = os.path.join(folder, "ours.db")
@@ -106,8 +104,6 @@ class Ours:
 
 
 class Victoria:
-    name = "VictoriaMetrics"
-
     def __init__(self, bench_load, folder, options):
         self.bench_load, self.options = bench_load, options
         self.folder = os.path.join(folder, "victoria")
