@@ -2,14 +2,14 @@
 
 namespace usaged::store {
 
-void SeriesCatalog::refresh(SQLite::Database& db) {
+void SeriesCatalog::refresh(Connection& db) {
   const auto newest = db.execAndGet("SELECT ifnull(max(id), 0) FROM series").getInt64();
   {
     const std::shared_lock lock(mutex_);
     if (newest < static_cast<std::int64_t>(by_id_.size())) return;
   }
   const std::unique_lock lock(mutex_);
-  SQLite::Statement query(
+  Query query(
       db,
       "SELECT id, account, region, type, provider, currency FROM series WHERE id >= ? ORDER BY id");
   query.bind(1, static_cast<std::int64_t>(by_id_.size()));

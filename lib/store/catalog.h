@@ -1,7 +1,5 @@
 #pragma once
 
-#include <SQLiteCpp/SQLiteCpp.h>
-
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -12,6 +10,8 @@
 #include <tuple>
 #include <unordered_map>
 #include <vector>
+
+#include "store/connection.h"
 
 namespace usaged::store {
 
@@ -34,7 +34,7 @@ class SeriesCatalog {
   };
 
   // Adds what the database has had since.
-  void refresh(SQLite::Database& db);
+  void refresh(Connection& db);
 
   // While the rest is read.
   std::shared_lock<std::shared_mutex> lock() const { return std::shared_lock(mutex_); }

@@ -13,7 +13,7 @@ using core::Time;
 
 std::string gap_reason(Reader& reader, const Scope& scope, Time from, Time to) {
   return guarded("read polls", reader.path(), [&]() -> std::string {
-    SQLite::Statement query(
+    Query query(
         reader.db(),
         "SELECT outcome FROM poll WHERE target = ? AND region = ? AND outcome NOT IN ('ok', "
         "'running') AND started BETWEEN ? AND ? ORDER BY started DESC LIMIT 1");
@@ -27,7 +27,8 @@ std::string gap_reason(Reader& reader, const Scope& scope, Time from, Time to) {
 
 std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start, Time end) {
   return guarded("read polls", reader.path(), [&] {
-    const auto all_scopes = reader.statement(
+    Query all(
+        reader.db(),
         "SELECT id, target, region, removed, thinned, (SELECT min(started) FROM poll p WHERE "
         "p.target = s.target AND p.region = s.region), (SELECT max(started) FROM poll p WHERE "
         "p.target = s.target AND p.region = s.region), (SELECT started FROM poll p WHERE p.target "
@@ -36,13 +37,12 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
         "started DESC LIMIT 1) FROM scope s ORDER BY target, region");
     // A poll more than twice the longest interval (a day) before the range says nothing in it, but
     // shows which groups a gap at its beginning concerns: so the one before is always read.
-    const auto polls_of_scope = reader.statement(
+    Query polls(
+        reader.db(),
         "SELECT id, started, slot, interval FROM poll WHERE target = ?1 AND region = ?2 AND "
         "outcome = 'ok' AND started <= ?4 AND started >= ifnull((SELECT max(started) FROM poll "
         "WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND started <= ?3), ?3) "
         "ORDER BY started");
-    SQLite::Statement& all = *all_scopes;
-    SQLite::Statement& polls = *polls_of_scope;
     std::vector<Scope> scopes;
     while (all.executeStep()) {
       const auto time = [&all](int column) { return optional_time(all.getColumn(column)); };
@@ -162,7 +162,7 @@ std::vector<CollectionDay> collection_days(Reader& reader, const Filter& filter,
   for (Gap& gap : completeness(reader, scopes, start, end).gaps) {
     gaps[{gap.target, gap.region}].push_back(std::move(gap));
   }
-  SQLite::Statement counts(
+  Query counts(
       reader.db(),
       "SELECT started / 86400, count(*), sum(outcome = 'ok') FROM poll WHERE target = ? AND region "
       "= ? AND started BETWEEN ? AND ? AND outcome <> 'running' GROUP BY 1");

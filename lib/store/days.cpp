@@ -30,7 +30,7 @@ void add_known(std::optional<double>& sum, const std::optional<double>& value) {
 // The series that each target has seen.
 std::map<std::string, std::set<std::int64_t>> sights(Reader& reader) {
   std::map<std::string, std::set<std::int64_t>> seen;
-  SQLite::Statement query(reader.db(), "SELECT target, series_id FROM series_target");
+  Query query(reader.db(), "SELECT target, series_id FROM series_target");
   while (query.executeStep()) {
     seen[query.getColumn(0).getString()].insert(query.getColumn(1).getInt64());
   }
@@ -188,7 +188,7 @@ const std::vector<Rebuilder::Told>& Rebuilder::told(const SeriesRow& row) {
 void Rebuilder::load(const std::string& region, std::int64_t bucket) {
   if (loaded_ == std::pair(region, bucket)) return;
   blocks_.clear();
-  SQLite::Statement scopes(reader_.db(), "SELECT id FROM scope WHERE region = ? ORDER BY id");
+  Query scopes(reader_.db(), "SELECT id FROM scope WHERE region = ? ORDER BY id");
   scopes.bind(1, region);
   while (scopes.executeStep()) {
     reader_.samples().each_settled(scopes.getColumn(0).getInt64(), bucket,
@@ -293,14 +293,14 @@ void Days::each_of_sums(const Range& range, const UseDay& use_day, const UseMont
   const char* key =
       of_kinds ? "kind_id = ?3 AND metric = ?4" : "account = ?3 AND region = ?4 AND currency = ?5";
   const char* name = of_kinds ? "kind" : "account";
-  SQLite::Statement days(
-      reader_.db(), fmt::format("SELECT day, tag, low, high, estimate FROM day_by_{} WHERE day "
-                                "BETWEEN ?1 AND ?2 AND {} ORDER BY day",
-                                name, key));
-  SQLite::Statement months(
-      reader_.db(), fmt::format("SELECT month, days, low, high, estimate FROM month_by_{} WHERE "
-                                "month BETWEEN ?1 AND ?2 AND {} ORDER BY month",
-                                name, key));
+  Query days(reader_.db(),
+             fmt::format("SELECT day, tag, low, high, estimate FROM day_by_{} WHERE day "
+                         "BETWEEN ?1 AND ?2 AND {} ORDER BY day",
+                         name, key));
+  Query months(reader_.db(),
+               fmt::format("SELECT month, days, low, high, estimate FROM month_by_{} WHERE "
+                           "month BETWEEN ?1 AND ?2 AND {} ORDER BY month",
+                           name, key));
   const auto bind = [&](SQLite::Statement& query, const SeriesRow& row, std::int64_t from,
                         std::int64_t to) {
     query.reset();

@@ -121,9 +121,9 @@ class Rebuilder {
                                              const std::set<std::int64_t>& seen);
 
   Reader& reader_;
-  SQLite::Statement first_seen_;
-  SQLite::Statement trials_;
-  SQLite::Statement polls_;
+  Query first_seen_;
+  Query trials_;
+  Query polls_;
   std::map<std::string, std::set<std::int64_t>> seen_;  // days with a good poll, by region
   // The blocks of the series that were asked for last, and what they tell of the last one.
   std::pair<std::string, std::int64_t> loaded_{"", -1};  // region and bucket

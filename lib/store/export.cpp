@@ -19,7 +19,7 @@ std::map<std::string, std::string> account_names(Reader& reader) {
     std::map<std::string, std::string> names;
     for (const char* sql : {"SELECT id, name FROM organization_account WHERE name <> ''",
                             "SELECT id, name FROM account WHERE name <> ''"}) {
-      SQLite::Statement query(reader.db(), sql);
+      Query query(reader.db(), sql);
       while (query.executeStep()) names[query.getColumn(0)] = query.getColumn(1).getString();
     }
     return names;
@@ -46,7 +46,7 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
       core::Record record;
     };
     std::vector<Poll> polls;
-    SQLite::Statement query(
+    Query query(
         reader.db(),
         "SELECT p.id, target, region, started, interval, s.id FROM poll p JOIN scope s USING "
         "(target, region) WHERE outcome = 'ok' AND started BETWEEN ? AND ? ORDER BY started, p.id");
@@ -87,11 +87,11 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
 void each_snapshot(Reader& reader, core::Time end,
                    const std::function<void(const PollRow&, const Snapshot&)>& use) {
   guarded("replay", reader.path(), [&] {
-    SQLite::Statement polls(
+    Query polls(
         reader.db(),
         "SELECT id, target, region, slot, interval, started, finished, outcome, error FROM poll "
         "WHERE outcome <> 'running' AND started <= ? ORDER BY started, id");
-    SQLite::Statement samples(
+    Query samples(
         reader.db(),
         "SELECT s.account, s.type, s.provider, s.currency, v.total, v.cost FROM sample v JOIN "
         "series s ON s.id = v.series_id WHERE v.poll_id = ? AND v.gone = 0 ORDER BY v.series_id");

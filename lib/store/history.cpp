@@ -45,11 +45,11 @@ Grain grain_of(Reader& reader, const Question& question, const std::vector<Scope
   std::set<std::pair<std::string, std::string>> chosen;
   for (const Scope& scope : scopes) chosen.emplace(scope.target, scope.region);
   return guarded("read overlaps", reader.path(), [&] {
-    const auto query = reader.statement("SELECT target, other, region FROM overlap");
-    while (query->executeStep()) {
-      const std::string region = query->getColumn(2);
-      if (chosen.contains({query->getColumn(0), region}) &&
-          chosen.contains({query->getColumn(1), region})) {
+    Query query(reader.db(), "SELECT target, other, region FROM overlap");
+    while (query.executeStep()) {
+      const std::string region = query.getColumn(2);
+      if (chosen.contains({query.getColumn(0), region}) &&
+          chosen.contains({query.getColumn(1), region})) {
         return Grain::kSeries;
       }
     }
@@ -223,12 +223,11 @@ class Snapshots {
       std::vector<Number> numbers;
       if (grain_ == Grain::kKind) {
         if (!sums_) {
-          const std::string sql =
-              fmt::format("SELECT kind_id, {0}, no_{0} FROM poll_total WHERE poll_id = ?",
-                          core::metric_name(metric_));
-          sums_.emplace(reader_.statement(sql));
+          sums_.emplace(reader_.db(),
+                        fmt::format("SELECT kind_id, {0}, no_{0} FROM poll_total WHERE poll_id = ?",
+                                    core::metric_name(metric_)));
         }
-        SQLite::Statement& sums = **sums_;
+        Query& sums = *sums_;
         sums.bind(1, poll.poll);
         while (sums.executeStep()) {
           numbers.push_back({sums.getColumn(0).getInt64(), sums.getColumn(1).getDouble(),
@@ -265,7 +264,7 @@ class Snapshots {
   Grain grain_;
   Selection selection_;
   Samples& samples_;
-  std::optional<LentStatement> sums_;
+  std::optional<Query> sums_;
 };
 
 namespace {

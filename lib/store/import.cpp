@@ -81,23 +81,23 @@ void Store::import_scope(std::span<const Record> records, const std::string& tar
                          const std::function<void(const core::BadRow&)>& bad) {
   const std::string& region = records.front().region;
   const Seconds usual = interval_of(records);
-  SQLite::Statement add_scope(db_, "INSERT OR IGNORE INTO scope (target, region) VALUES (?, ?)");
+  Query add_scope(db_, "INSERT OR IGNORE INTO scope (target, region) VALUES (?, ?)");
   add_scope.bind(1, target);
   add_scope.bind(2, region);
   add_scope.exec();
-  SQLite::Statement find_scope(db_, "SELECT id FROM scope WHERE target = ? AND region = ?");
+  Query find_scope(db_, "SELECT id FROM scope WHERE target = ? AND region = ?");
   find_scope.bind(1, target);
   find_scope.bind(2, region);
   find_scope.executeStep();
   const std::int64_t scope = find_scope.getColumn(0).getInt64();
   samples_.unsettle(scope);
 
-  SQLite::Statement find(
+  Query find(
       db_,
       "SELECT id FROM poll WHERE target = ? AND region = ? AND started = ? AND outcome = 'ok'");
-  SQLite::Statement add(db_,
-                        "INSERT INTO poll (target, region, slot, interval, started, finished, "
-                        "outcome) VALUES (?1, ?2, ?3, ?4, ?3, ?3, 'ok')");
+  Query add(db_,
+            "INSERT INTO poll (target, region, slot, interval, started, finished, "
+            "outcome) VALUES (?1, ?2, ?3, ?4, ?3, ?3, 'ok')");
   SeriesIndex& index = index_of(region);
   for (auto from = records.begin(); from != records.end();) {
     PollRef poll{scope, 0, from->taken_at};
@@ -155,8 +155,8 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
   };
   std::unordered_map<std::int64_t, Known> known;
   SeriesIndex& index = index_of(region);
-  SQLite::Statement series(
-      db_, "SELECT account, type, provider, currency, first_seen FROM series WHERE id = ?");
+  Query series(db_,
+               "SELECT account, type, provider, currency, first_seen FROM series WHERE id = ?");
   const auto find = [&](std::int64_t id) -> Known& {
     const auto [place, fresh] = known.try_emplace(id);
     if (fresh) {
@@ -172,24 +172,23 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
     return place->second;
   };
   const auto bound = [&](const char* sql, std::int64_t first, std::int64_t second = 0) {
-    SQLite::Statement statement(db_, sql);
+    Query statement(db_, sql);
     statement.bind(1, first);
     if (statement.getBindParameterCount() > 1) statement.bind(2, second);
     statement.exec();
   };
   std::vector<PollRef> polls;
-  SQLite::Statement in_order(db_,
-                             "SELECT id, started FROM poll WHERE target = ? AND region = ? AND "
-                             "outcome = 'ok' ORDER BY started, id");
+  Query in_order(db_,
+                 "SELECT id, started FROM poll WHERE target = ? AND region = ? AND "
+                 "outcome = 'ok' ORDER BY started, id");
   in_order.bind(1, target);
   in_order.bind(2, region);
   while (in_order.executeStep()) {
     polls.push_back({scope, in_order.getColumn(0).getInt64(),
                      core::from_unix(in_order.getColumn(1).getInt64())});
   }
-  SQLite::Statement counts(db_, "UPDATE poll SET series = ?, accounts = ? WHERE id = ?");
-  SQLite::Statement sight(db_,
-                          "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
+  Query counts(db_, "UPDATE poll SET series = ?, accounts = ? WHERE id = ?");
+  Query sight(db_, "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
   std::vector<Sample> before;
   for (const PollRef& poll : polls) {
     std::vector<Sample> samples = samples_.of(poll);
@@ -232,7 +231,7 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
   }
   // Whoever else asks there may have seen the same.
   const auto run = [&](const char* sql) {
-    SQLite::Statement statement(db_, sql);
+    Query statement(db_, sql);
     statement.bind(1, target);
     statement.bind(2, region);
     statement.exec();

@@ -27,7 +27,7 @@ const char* name_of(DeliveryState state) {
 // Writes alerts with their events.
 class AlertWriter {
  public:
-  explicit AlertWriter(SQLite::Database& db)
+  explicit AlertWriter(Connection& db)
       : db_(db),
         upsert_(db,
                 "INSERT INTO alert (fingerprint, rule, severity, labels, currency, state, polls, "
@@ -107,19 +107,19 @@ class AlertWriter {
   }
 
  private:
-  SQLite::Database& db_;
-  SQLite::Statement upsert_;
-  SQLite::Statement event_;
-  SQLite::Statement deliver_;
-  SQLite::Statement deliver_to_told_;
+  Connection& db_;
+  Query upsert_;
+  Query event_;
+  Query deliver_;
+  Query deliver_to_told_;
 };
 
 constexpr const char* kWasTold =
     "SELECT EXISTS (SELECT 1 FROM alert_event e JOIN delivery d ON d.receiver = ? AND "
     "d.event_id = e.id WHERE e.alert_id = ? AND d.notification_id IS NOT NULL)";
 
-core::Alert find_alert(SQLite::Database& db, std::int64_t id) {
-  SQLite::Statement query(db, fmt::format("SELECT {} FROM alert WHERE id = ?", kAlertColumns));
+core::Alert find_alert(Connection& db, std::int64_t id) {
+  Query query(db, fmt::format("SELECT {} FROM alert WHERE id = ?", kAlertColumns));
   query.bind(1, id);
   if (!query.executeStep()) throw Error(ErrorCode::kNotFound, "there is no alert {}", id);
   return alert_row(query);
@@ -130,9 +130,8 @@ core::Alert find_alert(SQLite::Database& db, std::int64_t id) {
 std::vector<core::Alert> Store::open_alerts() {
   const std::lock_guard lock(mutex_);
   return guarded("read alerts", path_, [&] {
-    SQLite::Statement query(
-        db_,
-        fmt::format("SELECT {} FROM alert WHERE state <> 'resolved' ORDER BY id", kAlertColumns));
+    Query query(db_, fmt::format("SELECT {} FROM alert WHERE state <> 'resolved' ORDER BY id",
+                                 kAlertColumns));
     std::vector<core::Alert> alerts;
     while (query.executeStep()) alerts.push_back(alert_row(query));
     return alerts;
@@ -145,7 +144,7 @@ void Store::apply(const std::vector<AlertTransition>& transitions, Time now) {
   guarded("store alerts", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
     AlertWriter writer(db_);
-    SQLite::Statement forget(db_, "DELETE FROM alert WHERE id = ?");
+    Query forget(db_, "DELETE FROM alert WHERE id = ?");
     for (const AlertTransition& step : transitions) {
       if (step.change == AlertChange::kCleared) {
         forget.bind(1, step.alert.id);
@@ -166,9 +165,9 @@ void Store::apply(const std::vector<AlertTransition>& transitions, Time now) {
 int Store::earlier_firings(const std::string& fingerprint, Time since) {
   const std::lock_guard lock(mutex_);
   return guarded("read alerts", path_, [&] {
-    SQLite::Statement query(db_,
-                            "SELECT count(*) FROM alert WHERE fingerprint = ? AND starts_at >= ? "
-                            "AND state = 'resolved'");
+    Query query(db_,
+                "SELECT count(*) FROM alert WHERE fingerprint = ? AND starts_at >= ? "
+                "AND state = 'resolved'");
     query.bind(1, fingerprint);
     put(query, 2, since);
     query.executeStep();
@@ -185,8 +184,7 @@ core::Alert Store::acknowledge(std::int64_t alert_id, const std::string& by,
     if (alert.state == core::AlertState::kResolved) {
       throw Error(ErrorCode::kConflict, "alert {} has resolved already", alert_id);
     }
-    SQLite::Statement update(
-        db_, "UPDATE alert SET acked_at = ?, acked_by = ?, ack_comment = ? WHERE id = ?");
+    Query update(db_, "UPDATE alert SET acked_at = ?, acked_by = ?, ack_comment = ? WHERE id = ?");
     put(update, 1, now);
     update.bind(2, by);
     put_text(update, 3, comment);
@@ -205,9 +203,9 @@ std::int64_t Store::add_silence(const core::Silence& silence) {
   const std::lock_guard lock(mutex_);
   return guarded("store a silence", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement insert(db_,
-                             "INSERT INTO silence (matchers, starts_at, ends_at, created_by, "
-                             "comment, created_at) VALUES (?, ?, ?, ?, ?, ?)");
+    Query insert(db_,
+                 "INSERT INTO silence (matchers, starts_at, ends_at, created_by, "
+                 "comment, created_at) VALUES (?, ?, ?, ?, ?, ?)");
     insert.bind(1, matchers_to_json(silence.matchers));
     put(insert, 2, silence.starts_at);
     put(insert, 3, silence.ends_at);
@@ -225,12 +223,11 @@ core::Silence Store::end_silence(std::int64_t id, Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("end a silence", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement update(db_, "UPDATE silence SET ends_at = min(ends_at, ?) WHERE id = ?");
+    Query update(db_, "UPDATE silence SET ends_at = min(ends_at, ?) WHERE id = ?");
     put(update, 1, now);
     update.bind(2, id);
     if (update.exec() == 0) throw Error(ErrorCode::kNotFound, "there is no silence {}", id);
-    SQLite::Statement query(db_,
-                            fmt::format("SELECT {} FROM silence WHERE id = ?", kSilenceColumns));
+    Query query(db_, fmt::format("SELECT {} FROM silence WHERE id = ?", kSilenceColumns));
     query.bind(1, id);
     query.executeStep();
     core::Silence silence = silence_row(query);
@@ -242,7 +239,7 @@ core::Silence Store::end_silence(std::int64_t id, Time now) {
 std::vector<core::Silence> Store::silences(Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("read silences", path_, [&] {
-    SQLite::Statement query(
+    Query query(
         db_, fmt::format("SELECT {} FROM silence WHERE ends_at > ? ORDER BY id", kSilenceColumns));
     put(query, 1, now);
     std::vector<core::Silence> silences;
@@ -255,7 +252,7 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
   const std::lock_guard lock(mutex_);
   return guarded("read the outbox", path_, [&] {
     core::DispatchInput input;
-    SQLite::Statement untold(
+    Query untold(
         db_,
         "SELECT d.event_id, e.alert_id, e.at, e.change FROM delivery d JOIN alert_event e ON e.id "
         "= "
@@ -273,15 +270,15 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
         input.alerts.emplace(event.alert, find_alert(db_, event.alert));
       }
     }
-    SQLite::Statement firing(
-        db_, fmt::format("SELECT {} FROM alert WHERE state <> 'resolved' AND state = 'firing'",
-                         kAlertColumns));
+    Query firing(db_,
+                 fmt::format("SELECT {} FROM alert WHERE state <> 'resolved' AND state = 'firing'",
+                             kAlertColumns));
     while (firing.executeStep()) {
       core::Alert alert = alert_row(firing);
       const std::int64_t id = alert.id;
       input.alerts.emplace(id, std::move(alert));
     }
-    SQLite::Statement told(db_, kWasTold);
+    Query told(db_, kWasTold);
     for (const auto& [id, alert] : input.alerts) {
       told.bind(1, receiver);
       told.bind(2, id);
@@ -289,9 +286,9 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
       if (told.getColumn(0).getInt() != 0) input.told.insert(id);
       told.reset();
     }
-    SQLite::Statement last(db_,
-                           "SELECT group_key, max(created) FROM notification WHERE receiver = ? "
-                           "GROUP BY group_key");
+    Query last(db_,
+               "SELECT group_key, max(created) FROM notification WHERE receiver = ? "
+               "GROUP BY group_key");
     last.bind(1, receiver);
     while (last.executeStep()) {
       input.last_told[last.getColumn(0).getString()] =
@@ -305,7 +302,7 @@ void Store::compose(const Notification& notification, const std::vector<std::int
   const std::lock_guard lock(mutex_);
   guarded("store a notification", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement insert(
+    Query insert(
         db_,
         "INSERT INTO notification (uid, receiver, group_key, reason, created, body, state, "
         "tried_from, next_attempt) VALUES (?, ?, ?, ?, ?5, ?6, 'pending', ?5, ?5)");
@@ -317,8 +314,8 @@ void Store::compose(const Notification& notification, const std::vector<std::int
     insert.bind(6, notification.body);
     insert.exec();
     const std::int64_t id = db_.getLastInsertRowid();
-    SQLite::Statement update(
-        db_, "UPDATE delivery SET notification_id = ? WHERE receiver = ? AND event_id = ?");
+    Query update(db_,
+                 "UPDATE delivery SET notification_id = ? WHERE receiver = ? AND event_id = ?");
     for (const std::int64_t event : events) {
       update.bind(1, id);
       update.bind(2, notification.receiver);
@@ -336,8 +333,7 @@ void Store::drop_events(const std::string& receiver, const std::vector<std::int6
   const std::lock_guard lock(mutex_);
   guarded("drop events", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement update(db_,
-                             "UPDATE delivery SET dropped = ? WHERE receiver = ? AND event_id = ?");
+    Query update(db_, "UPDATE delivery SET dropped = ? WHERE receiver = ? AND event_id = ?");
     for (const std::int64_t event : events) {
       put(update, 1, now);
       update.bind(2, receiver);
@@ -352,8 +348,7 @@ void Store::drop_events(const std::string& receiver, const std::vector<std::int6
 std::optional<Time> Store::last_message(const std::string& receiver, const std::string& group_key) {
   const std::lock_guard lock(mutex_);
   return guarded("read notifications", path_, [&] {
-    SQLite::Statement query(
-        db_, "SELECT max(created) FROM notification WHERE receiver = ? AND group_key = ?");
+    Query query(db_, "SELECT max(created) FROM notification WHERE receiver = ? AND group_key = ?");
     query.bind(1, receiver);
     query.bind(2, group_key);
     query.executeStep();
@@ -364,7 +359,7 @@ std::optional<Time> Store::last_message(const std::string& receiver, const std::
 std::optional<Time> Store::first_poll() {
   const std::lock_guard lock(mutex_);
   return guarded("read polls", path_, [&] {
-    SQLite::Statement query(db_, "SELECT started FROM poll ORDER BY id LIMIT 1");
+    Query query(db_, "SELECT started FROM poll ORDER BY id LIMIT 1");
     return query.executeStep() ? optional_time(query.getColumn(0)) : std::nullopt;
   });
 }
@@ -372,7 +367,7 @@ std::optional<Time> Store::first_poll() {
 bool Store::was_told(const std::string& receiver, std::int64_t alert_id) {
   const std::lock_guard lock(mutex_);
   return guarded("read the outbox", path_, [&] {
-    SQLite::Statement query(db_, kWasTold);
+    Query query(db_, kWasTold);
     query.bind(1, receiver);
     query.bind(2, alert_id);
     query.executeStep();
@@ -383,9 +378,8 @@ bool Store::was_told(const std::string& receiver, std::int64_t alert_id) {
 std::vector<core::Alert> Store::resolved_since(Time since) {
   const std::lock_guard lock(mutex_);
   return guarded("read alerts", path_, [&] {
-    SQLite::Statement query(
-        db_, fmt::format("SELECT {} FROM alert WHERE state = 'resolved' AND ends_at >= ?",
-                         kAlertColumns));
+    Query query(db_, fmt::format("SELECT {} FROM alert WHERE state = 'resolved' AND ends_at >= ?",
+                                 kAlertColumns));
     put(query, 1, since);
     std::vector<core::Alert> alerts;
     while (query.executeStep()) alerts.push_back(alert_row(query));
@@ -397,7 +391,7 @@ std::vector<Notification> Store::due_notifications(const std::string& receiver, 
                                                    int most) {
   const std::lock_guard lock(mutex_);
   return guarded("read notifications", path_, [&] {
-    SQLite::Statement query(
+    Query query(
         db_,
         "SELECT id, uid, receiver, group_key, reason, created, body, attempts, tried_from FROM "
         "notification WHERE state = 'pending' AND receiver = ? AND next_attempt <= ? "
@@ -427,14 +421,14 @@ int Store::drop_notifications(const std::vector<std::string>& receivers, Time no
   return guarded("give up notifications", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
     const std::string known = nlohmann::json(receivers).dump();
-    SQLite::Statement forget(
+    Query forget(
         db_,
         "UPDATE delivery SET dropped = ? WHERE notification_id IS NULL AND dropped IS NULL AND "
         "receiver NOT IN (SELECT value FROM json_each(?))");
     put(forget, 1, now);
     forget.bind(2, known);
     forget.exec();
-    SQLite::Statement update(
+    Query update(
         db_,
         "UPDATE notification SET state = 'dead', finished = ?, error = 'the receiver is no longer "
         "in the configuration' WHERE state = 'pending' AND receiver NOT IN (SELECT value FROM "
@@ -452,9 +446,9 @@ void Store::record_delivery(std::int64_t notification_id, const Delivery& delive
   guarded("record delivery", path_, [&] {
     const bool ended = delivery.state != DeliveryState::kPending;
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement update(db_,
-                             "UPDATE notification SET state = ?, attempts = attempts + 1, "
-                             "next_attempt = ?, finished = ?, error = ? WHERE id = ?");
+    Query update(db_,
+                 "UPDATE notification SET state = ?, attempts = attempts + 1, "
+                 "next_attempt = ?, finished = ?, error = ? WHERE id = ?");
     update.bind(1, name_of(delivery.state));
     put(update, 2, ended ? delivery.at : delivery.next_attempt);
     put(update, 3, ended ? std::optional(delivery.at) : std::nullopt);
@@ -470,7 +464,7 @@ int Store::redrive(std::optional<std::int64_t> notification_id, const std::strin
   const std::lock_guard lock(mutex_);
   return guarded("send notifications again", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement update(
+    Query update(
         db_,
         "UPDATE notification SET state = 'pending', tried_from = ?1, next_attempt = ?1, finished "
         "= NULL WHERE state = 'dead' AND (?2 IS NULL OR id = ?2) AND (?3 = '' OR receiver = ?3)");

@@ -58,17 +58,6 @@ int Reader::out_of_time(void* self) {
   return deadline && std::chrono::steady_clock::now() > *deadline ? 1 : 0;
 }
 
-LentStatement Reader::statement(const std::string& sql) {
-  const auto found = statements_.find(sql);
-  if (found == statements_.end()) {
-    Kept& kept = statements_.try_emplace(sql, Kept{SQLite::Statement(db_, sql)}).first->second;
-    return {kept.statement, kept.lent};
-  }
-  Kept& kept = found->second;
-  if (!kept.lent) return {kept.statement, kept.lent};
-  return LentStatement(std::make_unique<SQLite::Statement>(db_, sql));
-}
-
 void Reader::set_deadline(std::chrono::milliseconds limit) {
   deadline_ = std::chrono::steady_clock::now() + limit;
 }
@@ -83,11 +72,11 @@ void Reader::check_deadline() const {
 std::vector<PollRow> Reader::polls(const std::string& target, const std::string& region,
                                    const std::string& outcome, std::int64_t before, int limit) {
   return guarded("read polls", path_, [&] {
-    SQLite::Statement query(
-        db_, fmt::format("SELECT {} FROM poll WHERE (?1 = '' OR target = ?1) AND (?2 = '' OR "
-                         "region = ?2) AND (?3 = '' OR outcome = ?3) AND (?4 = 0 OR id < ?4) "
-                         "ORDER BY id DESC LIMIT ?5",
-                         kPollColumns));
+    Query query(db_,
+                fmt::format("SELECT {} FROM poll WHERE (?1 = '' OR target = ?1) AND (?2 = '' OR "
+                            "region = ?2) AND (?3 = '' OR outcome = ?3) AND (?4 = 0 OR id < ?4) "
+                            "ORDER BY id DESC LIMIT ?5",
+                            kPollColumns));
     query.bind(1, target);
     query.bind(2, region);
     query.bind(3, outcome);
@@ -109,19 +98,19 @@ std::vector<ScopeRow> Reader::scopes() {
           kPollColumns, condition);
     };
     std::map<std::pair<std::string, std::string>, PollRow> good;
-    SQLite::Statement good_polls(db_, newest("WHERE outcome = 'ok'"));
+    Query good_polls(db_, newest("WHERE outcome = 'ok'"));
     while (good_polls.executeStep()) {
       const PollRow row = poll_row(good_polls);
       good.emplace(std::pair(row.target, row.region), row);
     }
-    SQLite::Statement failures(
+    Query failures(
         db_,
         "SELECT count(*) FROM poll WHERE target = ? AND region = ? AND id > ? AND outcome <> "
         "'running'");
-    SQLite::Statement removed(
-        db_, "SELECT 1 FROM scope WHERE target = ? AND region = ? AND removed IS NOT NULL");
-    SQLite::Statement first(db_, "SELECT min(started) FROM poll WHERE target = ? AND region = ?");
-    SQLite::Statement all(db_, newest(""));
+    Query removed(db_,
+                  "SELECT 1 FROM scope WHERE target = ? AND region = ? AND removed IS NOT NULL");
+    Query first(db_, "SELECT min(started) FROM poll WHERE target = ? AND region = ?");
+    Query all(db_, newest(""));
     while (all.executeStep()) {
       ScopeRow scope;
       scope.newest = poll_row(all);
@@ -150,10 +139,10 @@ std::vector<ScopeRow> Reader::scopes() {
 
 std::vector<std::pair<std::string, std::string>> Reader::unpolled_scopes() {
   return guarded("read targets", path_, [&] {
-    SQLite::Statement query(db_,
-                            "SELECT target, region FROM scope s WHERE removed IS NULL AND NOT "
-                            "EXISTS (SELECT 1 FROM poll p WHERE p.target = s.target AND p.region = "
-                            "s.region) ORDER BY target, region");
+    Query query(db_,
+                "SELECT target, region FROM scope s WHERE removed IS NULL AND NOT "
+                "EXISTS (SELECT 1 FROM poll p WHERE p.target = s.target AND p.region = "
+                "s.region) ORDER BY target, region");
     std::vector<std::pair<std::string, std::string>> scopes;
     while (query.executeStep()) {
       scopes.emplace_back(query.getColumn(0).getString(), query.getColumn(1).getString());
@@ -165,7 +154,7 @@ std::vector<std::pair<std::string, std::string>> Reader::unpolled_scopes() {
 std::string Reader::revision() {
   return guarded("read the revision", path_, [&] {
     // A poll changes when it ends; the newest are enough, since older ones have ended.
-    SQLite::Statement query(
+    Query query(
         db_,
         "SELECT * FROM (SELECT max(id), count(finished), max(finished) FROM (SELECT id, finished "
         "FROM poll ORDER BY id DESC LIMIT 1000)), (SELECT max(id) FROM alert_event), (SELECT "
@@ -183,36 +172,35 @@ std::string Reader::revision() {
 std::vector<AccountRow> Reader::accounts() {
   return guarded("read accounts", path_, [&] {
     std::map<std::string, AccountRow> rows;
-    SQLite::Statement seen(db_, "SELECT account, min(first_seen) FROM series GROUP BY account");
+    Query seen(db_, "SELECT account, min(first_seen) FROM series GROUP BY account");
     while (seen.executeStep()) {
       rows[seen.getColumn(0).getString()].first_seen =
           core::from_unix(seen.getColumn(1).getInt64());
     }
-    SQLite::Statement active(
+    Query active(
         db_,
         "SELECT DISTINCT s.account FROM sample v JOIN series s ON s.id = v.series_id WHERE v.gone "
         "= 0 AND v.poll_id IN (SELECT max(id) FROM poll WHERE outcome = 'ok' GROUP BY target, "
         "region)");
     while (active.executeStep()) rows[active.getColumn(0).getString()].active = true;
-    SQLite::Statement listed(
-        db_, "SELECT id, min(name), min(status) FROM organization_account GROUP BY id");
+    Query listed(db_, "SELECT id, min(name), min(status) FROM organization_account GROUP BY id");
     while (listed.executeStep()) {
       AccountRow& row = rows[listed.getColumn(0).getString()];
       row.known.name = listed.getColumn(1).getString();
       row.organization_status = listed.getColumn(2).getString();
     }
-    SQLite::Statement names(db_, "SELECT id, name FROM account WHERE name <> ''");
+    Query names(db_, "SELECT id, name FROM account WHERE name <> ''");
     while (names.executeStep()) {
       rows[names.getColumn(0).getString()].known.name = names.getColumn(1).getString();
     }
-    SQLite::Statement tags(db_, "SELECT account, name, value FROM account_tag");
+    Query tags(db_, "SELECT account, name, value FROM account_tag");
     while (tags.executeStep()) {
       rows[tags.getColumn(0).getString()].known.tags[tags.getColumn(1).getString()] =
           tags.getColumn(2).getString();
     }
-    SQLite::Statement missing(db_,
-                              "SELECT account, target, region, since, error FROM missing_account "
-                              "ORDER BY target, region");
+    Query missing(db_,
+                  "SELECT account, target, region, since, error FROM missing_account "
+                  "ORDER BY target, region");
     while (missing.executeStep()) {
       rows[missing.getColumn(0).getString()].missing.push_back(
           {missing.getColumn(1).getString(), missing.getColumn(2).getString(),
@@ -229,7 +217,7 @@ std::vector<AccountRow> Reader::accounts() {
 
 std::vector<std::string> Reader::tag_names() {
   return guarded("read tags", path_, [&] {
-    SQLite::Statement query(db_, "SELECT DISTINCT name FROM account_tag ORDER BY name");
+    Query query(db_, "SELECT DISTINCT name FROM account_tag ORDER BY name");
     std::vector<std::string> names;
     while (query.executeStep()) names.push_back(query.getColumn(0).getString());
     return names;
@@ -238,10 +226,10 @@ std::vector<std::string> Reader::tag_names() {
 
 std::vector<TrialRow> Reader::trials(const std::vector<std::string>& accounts) {
   return guarded("read free trials", path_, [&] {
-    SQLite::Statement price(
-        db_, "SELECT price, currency FROM unit_price WHERE region = ? AND type = ? LIMIT 1");
+    Query price(db_,
+                "SELECT price, currency FROM unit_price WHERE region = ? AND type = ? LIMIT 1");
     // Each series of an account and region as last seen, and its total a day before.
-    SQLite::Statement usage(
+    Query usage(
         db_,
         "SELECT s.type, p.started, v.total, (SELECT w.total FROM poll q JOIN sample w ON w.poll_id "
         "= q.id AND w.series_id = v.series_id WHERE q.target = p.target AND q.region = p.region "
@@ -278,7 +266,7 @@ std::vector<TrialRow> Reader::trials(const std::vector<std::string>& accounts) {
       usage.reset();
       if (known) row.monthly_cost_after = cost;
     };
-    SQLite::Statement query(
+    Query query(
         db_,
         "SELECT account, region, type, started, ends, status FROM free_trial WHERE ?1 = '[]' OR "
         "account IN (SELECT value FROM json_each(?1)) ORDER BY account, region, type");
@@ -299,8 +287,8 @@ std::vector<TrialRow> Reader::trials(const std::vector<std::string>& accounts) {
 
 std::vector<std::string> Reader::accounts_with_trials(core::Time after, core::Time until) {
   return guarded("read free trials", path_, [&] {
-    SQLite::Statement query(
-        db_, "SELECT DISTINCT account FROM free_trial WHERE ends > ? AND ends <= ? ORDER BY 1");
+    Query query(db_,
+                "SELECT DISTINCT account FROM free_trial WHERE ends > ? AND ends <= ? ORDER BY 1");
     query.bind(1, static_cast<std::int64_t>(core::unix_seconds(after)));
     query.bind(2, static_cast<std::int64_t>(core::unix_seconds(until)));
     std::vector<std::string> accounts;
@@ -311,7 +299,7 @@ std::vector<std::string> Reader::accounts_with_trials(core::Time after, core::Ti
 
 std::vector<TrialErrorRow> Reader::trial_errors(const std::vector<std::string>& accounts) {
   return guarded("read free trials", path_, [&] {
-    SQLite::Statement query(
+    Query query(
         db_,
         "SELECT account, region, code, message FROM free_trial_error WHERE ?1 = '[]' OR account IN "
         "(SELECT value FROM json_each(?1)) ORDER BY account, region");
@@ -327,7 +315,7 @@ std::vector<TrialErrorRow> Reader::trial_errors(const std::vector<std::string>& 
 
 std::vector<OverlapRow> Reader::overlaps() {
   return guarded("read overlaps", path_, [&] {
-    SQLite::Statement query(
+    Query query(
         db_,
         "SELECT target, other, region, accounts FROM overlap WHERE accounts > 0 ORDER BY region, "
         "target, other");
@@ -342,7 +330,7 @@ std::vector<OverlapRow> Reader::overlaps() {
 
 std::vector<BehaviourRow> Reader::behaviours() {
   return guarded("read behaviours", path_, [&] {
-    SQLite::Statement query(
+    Query query(
         db_, "SELECT target, type, behaviour, reason, since FROM behaviour ORDER BY target, type");
     std::vector<BehaviourRow> rows;
     while (query.executeStep()) {
@@ -357,9 +345,9 @@ std::vector<BehaviourRow> Reader::behaviours() {
 
 std::vector<RefreshRow> Reader::refreshes() {
   return guarded("read refreshes", path_, [&] {
-    SQLite::Statement query(db_,
-                            "SELECT kind, target, region, attempted, succeeded, error FROM refresh "
-                            "ORDER BY kind, target, region");
+    Query query(db_,
+                "SELECT kind, target, region, attempted, succeeded, error FROM refresh "
+                "ORDER BY kind, target, region");
     std::vector<RefreshRow> rows;
     while (query.executeStep()) {
       rows.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
@@ -373,9 +361,9 @@ std::vector<RefreshRow> Reader::refreshes() {
 
 std::vector<core::Alert> Reader::alerts(const std::string& state, std::int64_t before, int limit) {
   return guarded("read alerts", path_, [&] {
-    SQLite::Statement query(db_, fmt::format("SELECT {} FROM alert WHERE (?1 = '' OR state = ?1) "
-                                             "AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3",
-                                             kAlertColumns));
+    Query query(db_, fmt::format("SELECT {} FROM alert WHERE (?1 = '' OR state = ?1) "
+                                 "AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3",
+                                 kAlertColumns));
     query.bind(1, state);
     query.bind(2, before);
     query.bind(3, limit);
@@ -387,7 +375,7 @@ std::vector<core::Alert> Reader::alerts(const std::string& state, std::int64_t b
 
 std::optional<core::Alert> Reader::alert(std::int64_t id) {
   return guarded("read alert", path_, [&]() -> std::optional<core::Alert> {
-    SQLite::Statement query(db_, fmt::format("SELECT {} FROM alert WHERE id = ?", kAlertColumns));
+    Query query(db_, fmt::format("SELECT {} FROM alert WHERE id = ?", kAlertColumns));
     query.bind(1, id);
     if (!query.executeStep()) return std::nullopt;
     return alert_row(query);
@@ -396,8 +384,8 @@ std::optional<core::Alert> Reader::alert(std::int64_t id) {
 
 std::vector<AlertEventRow> Reader::alert_events(std::int64_t alert_id) {
   return guarded("read alert", path_, [&] {
-    SQLite::Statement query(
-        db_, "SELECT at, change, before, after FROM alert_event WHERE alert_id = ? ORDER BY id");
+    Query query(db_,
+                "SELECT at, change, before, after FROM alert_event WHERE alert_id = ? ORDER BY id");
     query.bind(1, alert_id);
     std::vector<AlertEventRow> events;
     while (query.executeStep()) {
@@ -412,7 +400,7 @@ std::vector<AlertEventRow> Reader::alert_events(std::int64_t alert_id) {
 std::vector<NotificationRow> Reader::notifications(const std::string& state, std::int64_t before,
                                                    int limit) {
   return guarded("read notifications", path_, [&] {
-    SQLite::Statement query(
+    Query query(
         db_,
         "SELECT id, uid, receiver, created, state, attempts, next_attempt, finished, error, "
         "reason, group_key FROM notification WHERE (?1 = '' OR state = ?1) AND (?2 = 0 OR id < ?2) "
@@ -437,9 +425,9 @@ std::vector<NotificationRow> Reader::notifications(const std::string& state, std
       row.group_key = query.getColumn(10).getString();
       rows.push_back(std::move(row));
     }
-    SQLite::Statement told(db_,
-                           "SELECT DISTINCT e.alert_id FROM delivery d JOIN alert_event e ON "
-                           "e.id = d.event_id WHERE d.notification_id = ? ORDER BY e.alert_id");
+    Query told(db_,
+               "SELECT DISTINCT e.alert_id FROM delivery d JOIN alert_event e ON "
+               "e.id = d.event_id WHERE d.notification_id = ? ORDER BY e.alert_id");
     for (NotificationRow& row : rows) {
       told.bind(1, row.id);
       while (told.executeStep()) row.alerts.push_back(told.getColumn(0).getInt64());
@@ -452,11 +440,11 @@ std::vector<NotificationRow> Reader::notifications(const std::string& state, std
 std::vector<core::Silence> Reader::silences(const std::string& state, core::Time now,
                                             std::int64_t before, int limit) {
   return guarded("read silences", path_, [&] {
-    SQLite::Statement query(
-        db_, fmt::format("SELECT {} FROM silence WHERE (?1 = '' OR ?1 = CASE WHEN ends_at <= ?2 "
-                         "THEN 'expired' WHEN starts_at > ?2 THEN 'pending' ELSE 'active' END) "
-                         "AND (?3 = 0 OR id < ?3) ORDER BY id DESC LIMIT ?4",
-                         kSilenceColumns));
+    Query query(db_,
+                fmt::format("SELECT {} FROM silence WHERE (?1 = '' OR ?1 = CASE WHEN ends_at <= ?2 "
+                            "THEN 'expired' WHEN starts_at > ?2 THEN 'pending' ELSE 'active' END) "
+                            "AND (?3 = 0 OR id < ?3) ORDER BY id DESC LIMIT ?4",
+                            kSilenceColumns));
     query.bind(1, state);
     query.bind(2, core::unix_seconds(now));
     query.bind(3, before);
@@ -469,8 +457,8 @@ std::vector<core::Silence> Reader::silences(const std::string& state, core::Time
 
 std::vector<OutcomeCount> Reader::outcome_counts() {
   return guarded("read polls", path_, [&] {
-    SQLite::Statement query(
-        db_, "SELECT outcome, count(*) FROM poll WHERE outcome <> 'running' GROUP BY outcome");
+    Query query(db_,
+                "SELECT outcome, count(*) FROM poll WHERE outcome <> 'running' GROUP BY outcome");
     std::vector<OutcomeCount> counts;
     while (query.executeStep()) {
       counts.push_back({query.getColumn(0).getString(), query.getColumn(1).getInt64()});
@@ -481,9 +469,9 @@ std::vector<OutcomeCount> Reader::outcome_counts() {
 
 std::vector<AlertCount> Reader::alert_counts() {
   return guarded("read alerts", path_, [&] {
-    SQLite::Statement query(db_,
-                            "SELECT state, severity, count(*) FROM alert WHERE state <> 'resolved' "
-                            "GROUP BY state, severity");
+    Query query(db_,
+                "SELECT state, severity, count(*) FROM alert WHERE state <> 'resolved' "
+                "GROUP BY state, severity");
     std::vector<AlertCount> counts;
     while (query.executeStep()) {
       counts.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
@@ -495,7 +483,7 @@ std::vector<AlertCount> Reader::alert_counts() {
 
 std::vector<DeliveryCount> Reader::delivery_counts() {
   return guarded("read notifications", path_, [&] {
-    SQLite::Statement query(
+    Query query(
         db_,
         "SELECT receiver, state, count(*) FROM notification WHERE state <> 'delivered' GROUP BY "
         "receiver, state");

@@ -19,6 +19,7 @@
 #include "core/time.h"
 #include "core/trial.h"
 #include "store/catalog.h"
+#include "store/connection.h"
 #include "store/database.h"
 #include "store/samples.h"
 
@@ -152,32 +153,6 @@ struct DeliveryCount {
   std::int64_t count = 0;
 };
 
-// A statement that a Reader keeps, until this goes.
-class LentStatement {
- public:
-  LentStatement(SQLite::Statement& statement, bool& lent) : statement_(&statement), lent_(&lent) {
-    *lent_ = true;
-  }
-  explicit LentStatement(std::unique_ptr<SQLite::Statement> own)
-      : own_(std::move(own)), statement_(own_.get()) {}
-  LentStatement(LentStatement&& other) noexcept
-      : own_(std::move(other.own_)),
-        statement_(std::exchange(other.statement_, nullptr)),
-        lent_(std::exchange(other.lent_, nullptr)) {}
-  ~LentStatement() {
-    if (statement_ != nullptr) statement_->tryReset();
-    if (lent_ != nullptr) *lent_ = false;
-  }
-  LentStatement& operator=(LentStatement&&) = delete;
-  SQLite::Statement* operator->() const { return statement_; }
-  SQLite::Statement& operator*() const { return *statement_; }
-
- private:
-  std::unique_ptr<SQLite::Statement> own_;
-  SQLite::Statement* statement_;
-  bool* lent_ = nullptr;
-};
-
 // One connection that only reads. Not for two threads at once. Methods throw Error(kStorage), or
 // Error(kUnavailable) once the deadline has passed.
 class Reader {
@@ -223,26 +198,18 @@ class Reader {
   std::vector<AlertCount> alert_counts();
   std::vector<DeliveryCount> delivery_counts();
 
-  SQLite::Database& db() { return db_; }
+  Connection& db() { return db_; }
   const std::string& path() const { return path_; }
-  // A statement for questions that are asked often: prepared once.
-  LentStatement statement(const std::string& sql);
   Samples& samples() { return samples_; }
   const std::shared_ptr<SeriesCatalog>& catalog() const { return catalog_; }
 
  private:
-  struct Kept {
-    SQLite::Statement statement;
-    bool lent = false;
-  };
-
   static int out_of_time(void* self);
 
   std::string path_;
-  SQLite::Database db_;
+  Connection db_;
   Samples samples_;
   std::shared_ptr<SeriesCatalog> catalog_;
-  std::map<std::string, Kept> statements_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
 };
 

@@ -26,7 +26,7 @@ void Store::thin(const std::string& target, const std::string& region, core::Tim
     if (!day) break;
     const PollRef kept = keep_one_poll(target, region, *day);
     const auto note = [&] {
-      SQLite::Statement thinned(db_, "UPDATE scope SET thinned = ? WHERE id = ?");
+      Query thinned(db_, "UPDATE scope SET thinned = ? WHERE id = ?");
       thinned.bind(1, *day);
       thinned.bind(2, kept.scope);
       thinned.exec();
@@ -48,12 +48,11 @@ std::optional<std::int64_t> Store::next_to_thin(const std::string& target,
                                                 const std::string& region, std::int64_t before) {
   const std::lock_guard lock(mutex_);
   return guarded("thin out", path_, [&]() -> std::optional<std::int64_t> {
-    SQLite::Statement query(
-        db_,
-        "SELECT min(p.started) / 86400 FROM scope s JOIN poll p ON p.target = s.target AND "
-        "p.region = s.region WHERE s.target = ?1 AND s.region = ?2 AND p.started >= (1 + "
-        "ifnull(s.thinned, "
-        "-1)) * 86400 AND p.started < min(?3, 1 + ifnull(s.settled, -1)) * 86400");
+    Query query(db_,
+                "SELECT min(p.started) / 86400 FROM scope s JOIN poll p ON p.target = s.target AND "
+                "p.region = s.region WHERE s.target = ?1 AND s.region = ?2 AND p.started >= (1 + "
+                "ifnull(s.thinned, "
+                "-1)) * 86400 AND p.started < min(?3, 1 + ifnull(s.settled, -1)) * 86400");
     query.bind(1, target);
     query.bind(2, region);
     query.bind(3, before);
@@ -67,7 +66,7 @@ PollRef Store::keep_one_poll(const std::string& target, const std::string& regio
   const std::lock_guard lock(mutex_);
   return guarded("thin out", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement query(
+    Query query(
         db_,
         "SELECT s.id, p.id, p.started FROM scope s JOIN poll p USING (target, region) WHERE target "
         "= ?1 AND region = ?2 AND started BETWEEN ?3 * 86400 AND ?3 * 86400 + 86399 ORDER BY "
@@ -86,12 +85,12 @@ PollRef Store::keep_one_poll(const std::string& target, const std::string& regio
       }
     }
     if (others.empty()) return kept;
-    SQLite::Statement interval(db_, "UPDATE poll SET interval = ? WHERE id = ? AND outcome = 'ok'");
+    Query interval(db_, "UPDATE poll SET interval = ? WHERE id = ? AND outcome = 'ok'");
     interval.bind(1, interval_that_covers(kept.poll));
     interval.bind(2, kept.poll);
     interval.exec();
-    SQLite::Statement totals(db_, "DELETE FROM poll_total WHERE poll_id = ?");
-    SQLite::Statement poll(db_, "DELETE FROM poll WHERE id = ?");
+    Query totals(db_, "DELETE FROM poll_total WHERE poll_id = ?");
+    Query poll(db_, "DELETE FROM poll WHERE id = ?");
     for (const std::int64_t id : others) {
       for (SQLite::Statement* statement : {&totals, &poll}) {
         statement->bind(1, id);
@@ -107,7 +106,7 @@ PollRef Store::keep_one_poll(const std::string& target, const std::string& regio
 // A time is known within twice the interval of a poll. The interval by which one poll makes known
 // what it and those after it did until the next day's end, or until the first gap among them.
 std::int64_t Store::interval_that_covers(std::int64_t poll_id) {
-  SQLite::Statement query(
+  Query query(
       db_,
       "SELECT q.started, q.interval FROM poll p JOIN poll q ON q.target = p.target AND q.region = "
       "p.region AND q.started BETWEEN p.started AND (p.started / 86400 + 2) * 86400 - 1 AND "
@@ -136,7 +135,7 @@ void Store::expire(core::Time now, core::Seconds keep) {
           "DELETE FROM notification WHERE id IN (SELECT id FROM notification n WHERE finished < ?1 "
           "AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notification_id = n.id) LIMIT ?2)",
           "DELETE FROM silence WHERE id IN (SELECT id FROM silence WHERE ends_at < ?1 LIMIT ?2)"}) {
-      SQLite::Statement statement(db_, sql);
+      Query statement(db_, sql);
       statement.bind(1, static_cast<std::int64_t>(core::unix_seconds(now - keep)));
       statement.bind(2, kMostEvents);
       statement.exec();

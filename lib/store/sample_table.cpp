@@ -22,11 +22,11 @@ constexpr double kPollCost = 1e3;  // of its rows, if a poll is not named: all o
 constexpr double kAllCost = 1e7;
 
 struct Table : sqlite3_vtab {
-  SQLite::Database* db = nullptr;
+  Connection* db = nullptr;
 };
 
 struct Cursor : sqlite3_vtab_cursor {
-  explicit Cursor(SQLite::Database& db)
+  explicit Cursor(Connection& db)
       : sqlite3_vtab_cursor(),
         samples(db),
         polls(db,
@@ -55,8 +55,8 @@ struct Cursor : sqlite3_vtab_cursor {
   }
 
   Samples samples;
-  SQLite::Statement polls;
-  SQLite::Statement poll;
+  Query polls;
+  Query poll;
   SQLite::Statement* query = nullptr;  // one of the two; nullptr: no more rows
   std::optional<std::int64_t> series;
   std::int64_t poll_id = 0;
@@ -90,7 +90,7 @@ int connect(sqlite3* handle, void* db, int /*argc*/, const char* const* /*argv*/
   // It reads this database and nothing else, so that views may use it.
   sqlite3_vtab_config(handle, SQLITE_VTAB_INNOCUOUS);
   auto made = std::make_unique<Table>();
-  made->db = static_cast<SQLite::Database*>(db);
+  made->db = static_cast<Connection*>(db);
   *table = made.release();
   return SQLITE_OK;
 }
@@ -212,7 +212,7 @@ const sqlite3_module kModule = [] {
 
 }  // namespace
 
-void add_sample_table(SQLite::Database& db) {
+void add_sample_table(Connection& db) {
   const int code = sqlite3_create_module(db.getHandle(), "sample", &kModule, &db);
   if (code != SQLITE_OK) {
     throw core::Error(core::ErrorCode::kStorage, "{}: {}", db.getFilename(),

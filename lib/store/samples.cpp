@@ -22,7 +22,6 @@ std::string blocks_sql(const char* and_where) {
 }
 
 void bind(SQLite::Statement& statement, const PollRef& poll) {
-  statement.tryReset();
   statement.bind(1, poll.scope);
   statement.bind(2, poll.poll);
   statement.bind(3, core::day_of(poll.at));
@@ -118,16 +117,13 @@ BlockWriter thinned(const BlockReader& block, const PollRef& kept) {
 
 }  // namespace
 
-Samples::Samples(SQLite::Database& db)
-    : db_(db), of_poll_(db, blocks_sql("")), of_bucket_(db, blocks_sql("AND bucket = ?5")) {}
-
-Samples::~Samples() = default;
-
 std::vector<Sample> Samples::of(const PollRef& poll) {
   std::vector<Sample> samples;
-  bind(of_poll_, poll);
-  while (of_poll_.executeStep()) {
-    const BlockReader block(blob(of_poll_.getColumn(0)));
+  static const std::string kSql = blocks_sql("");
+  Query query(db_, kSql);
+  bind(query, poll);
+  while (query.executeStep()) {
+    const BlockReader block(blob(query.getColumn(0)));
     const auto frame = block.frame_of(poll.poll);
     if (!frame) continue;
     for (std::size_t i = 0; i < block.size(); ++i) {
@@ -135,7 +131,6 @@ std::vector<Sample> Samples::of(const PollRef& poll) {
       if (reading.state != 0) samples.push_back({block.series(i), reading});
     }
   }
-  of_poll_.reset();
   // While a day is settled, some of it is still in polls.
   if (!std::ranges::is_sorted(samples, {}, &Sample::series)) {
     std::ranges::sort(samples, {}, &Sample::series);
@@ -174,10 +169,12 @@ Samples::Cached* Samples::block_of(const PollRef& poll, std::int64_t bucket) {
   }
   cached = {};
   cached.missing = poll.poll;
-  bind(of_bucket_, poll);
-  of_bucket_.bind(5, bucket);
-  while (of_bucket_.executeStep()) {
-    cached.bytes = blob(of_bucket_.getColumn(0));
+  static const std::string kSql = blocks_sql("AND bucket = ?5");
+  Query query(db_, kSql);
+  bind(query, poll);
+  query.bind(5, bucket);
+  while (query.executeStep()) {
+    cached.bytes = blob(query.getColumn(0));
     cached.block = std::make_unique<BlockReader>(cached.bytes);
     if (const auto frame = cached.block->frame_of(poll.poll)) {
       cached.frame = *frame;
@@ -185,13 +182,11 @@ Samples::Cached* Samples::block_of(const PollRef& poll, std::int64_t bucket) {
     }
     cached.block.reset();
   }
-  of_bucket_.reset();
   return cached.block ? &cached : nullptr;
 }
 
 void Samples::each_settled(std::int64_t scope, std::int64_t bucket, const UseBlock& use) {
-  SQLite::Statement query(
-      db_, "SELECT data FROM sample_block WHERE scope_id = ? AND bucket = ? AND level > 0");
+  Query query(db_, "SELECT data FROM sample_block WHERE scope_id = ? AND bucket = ? AND level > 0");
   query.bind(1, scope);
   query.bind(2, bucket);
   while (query.executeStep()) use(blob(query.getColumn(0)));
@@ -209,8 +204,7 @@ void Samples::put(const PollRef& poll, std::span<const Sample> samples) {
 }
 
 void Samples::remove(const PollRef& poll) {
-  SQLite::Statement statement(
-      db_, "DELETE FROM sample_block WHERE scope_id = ? AND level = 0 AND at = ?");
+  Query statement(db_, "DELETE FROM sample_block WHERE scope_id = ? AND level = 0 AND at = ?");
   statement.bind(1, poll.scope);
   statement.bind(2, poll.poll);
   statement.exec();
@@ -219,7 +213,7 @@ void Samples::remove(const PollRef& poll) {
 std::vector<Samples::Row> Samples::rows(Level level, std::int64_t scope, std::int64_t from,
                                         std::int64_t to, std::int64_t bucket) {
   // Of the polls of a day: those that the table has.
-  SQLite::Statement query(
+  Query query(
       db_, level == kPoll
                ? "SELECT b.id, b.data FROM scope s JOIN poll p ON p.target = s.target AND p.region "
                  "= s.region AND p.started BETWEEN ?2 * 86400 AND ?3 * 86400 + 86399 JOIN "
@@ -242,7 +236,7 @@ std::vector<Samples::Row> Samples::rows(Level level, std::int64_t scope, std::in
 std::optional<std::int64_t> Samples::merge_some(Level from, std::int64_t scope, std::int64_t first,
                                                 std::int64_t last, Level to, std::int64_t at,
                                                 std::int64_t after) {
-  SQLite::Statement next(
+  Query next(
       db_, from == kPoll
                ? "SELECT min((SELECT min(b.bucket) FROM sample_block b WHERE b.scope_id = s.id AND "
                  "b.level = 0 AND b.at = p.id AND b.bucket > ?4)) FROM scope s JOIN poll p ON "
@@ -280,9 +274,9 @@ std::optional<std::int64_t> Samples::pack_some(std::int64_t scope, std::int64_t 
 
 std::optional<std::int64_t> Samples::thin_some(const PollRef& kept, std::int64_t after) {
   const std::int64_t day = core::day_of(kept.at);
-  SQLite::Statement query(db_,
-                          "SELECT id, bucket, data FROM sample_block WHERE scope_id = ? AND level "
-                          "= 1 AND at = ? AND bucket > ? ORDER BY bucket LIMIT 1");
+  Query query(db_,
+              "SELECT id, bucket, data FROM sample_block WHERE scope_id = ? AND level "
+              "= 1 AND at = ? AND bucket > ? ORDER BY bucket LIMIT 1");
   query.bind(1, kept.scope);
   query.bind(2, day);
   query.bind(3, after);
@@ -298,10 +292,10 @@ std::optional<std::int64_t> Samples::thin_some(const PollRef& kept, std::int64_t
 
 void Samples::unsettle(std::int64_t scope) {
   std::vector<std::int64_t> ids;
-  SQLite::Statement all(db_, "SELECT id FROM sample_block WHERE scope_id = ? AND level > 0");
+  Query all(db_, "SELECT id FROM sample_block WHERE scope_id = ? AND level > 0");
   all.bind(1, scope);
   while (all.executeStep()) ids.push_back(all.getColumn(0).getInt64());
-  SQLite::Statement query(db_, "SELECT bucket, data FROM sample_block WHERE id = ?");
+  Query query(db_, "SELECT bucket, data FROM sample_block WHERE id = ?");
   for (const std::int64_t id : ids) {
     query.bind(1, id);
     if (!query.executeStep()) continue;
@@ -326,7 +320,7 @@ void Samples::unsettle(std::int64_t scope) {
 void Samples::insert(Level level, std::int64_t scope, std::int64_t at, std::int64_t bucket,
                      const BlockWriter& block) {
   if (block.empty()) return;
-  SQLite::Statement statement(
+  Query statement(
       db_, "INSERT INTO sample_block (scope_id, level, at, bucket, data) VALUES (?, ?, ?, ?, ?)");
   statement.bind(1, scope);
   statement.bind(2, static_cast<int>(level));
@@ -338,7 +332,7 @@ void Samples::insert(Level level, std::int64_t scope, std::int64_t at, std::int6
 }
 
 void Samples::erase(const std::vector<Row>& rows) {
-  SQLite::Statement statement(db_, "DELETE FROM sample_block WHERE id = ?");
+  Query statement(db_, "DELETE FROM sample_block WHERE id = ?");
   for (const Row& row : rows) {
     statement.bind(1, row.id);
     statement.exec();

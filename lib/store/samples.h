@@ -1,7 +1,5 @@
 #pragma once
 
-#include <SQLiteCpp/SQLiteCpp.h>
-
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,6 +12,7 @@
 
 #include "core/time.h"
 #include "store/block.h"
+#include "store/connection.h"
 
 // The samples: what each good poll said of each series, in the table `sample_block`.
 //
@@ -36,8 +35,7 @@ struct Sample {
 
 class Samples {
  public:
-  explicit Samples(SQLite::Database& db);
-  ~Samples();
+  explicit Samples(Connection& db) : db_(db) {}
 
   // What a poll said, in order of series, what is gone included.
   std::vector<Sample> of(const PollRef& poll);
@@ -95,9 +93,7 @@ class Samples {
               const BlockWriter& block);
   void erase(const std::vector<Row>& rows);
 
-  SQLite::Database& db_;
-  SQLite::Statement of_poll_;
-  SQLite::Statement of_bucket_;
+  Connection& db_;
   std::map<std::pair<std::int64_t, std::int64_t>, Cached> cache_;  // by scope and bucket
 };
 

@@ -32,10 +32,10 @@ bool tags_match(const Filter& filter, const std::string& account,
 std::map<std::string, core::Tags> load_tags(Reader& reader) {
   return guarded("read tags", reader.path(), [&] {
     std::map<std::string, core::Tags> tags;
-    const auto query = reader.statement("SELECT account, name, value FROM account_tag");
-    while (query->executeStep()) {
-      tags[query->getColumn(0).getString()][query->getColumn(1).getString()] =
-          query->getColumn(2).getString();
+    Query query(reader.db(), "SELECT account, name, value FROM account_tag");
+    while (query.executeStep()) {
+      tags[query.getColumn(0).getString()][query.getColumn(1).getString()] =
+          query.getColumn(2).getString();
     }
     return tags;
   });
@@ -152,17 +152,16 @@ void Selection::load_series(Reader& reader, const Filter& filter, const AllTags&
 }
 
 void Selection::load_kinds(Reader& reader, const Filter& filter) {
-  const auto query =
-      reader.statement("SELECT id, region, type, provider, currency FROM kind ORDER BY id");
-  while (query->executeStep()) {
-    SeriesKind kind{query->getColumn(1).getString(), query->getColumn(2).getString(),
-                    query->getColumn(3).getString(), query->getColumn(4).getString()};
+  Query query(reader.db(), "SELECT id, region, type, provider, currency FROM kind ORDER BY id");
+  while (query.executeStep()) {
+    SeriesKind kind{query.getColumn(1).getString(), query.getColumn(2).getString(),
+                    query.getColumn(3).getString(), query.getColumn(4).getString()};
     if (!matches(filter.regions, kind.region) || !matches(filter.types, kind.type) ||
         !matches(filter.providers, kind.provider)) {
       continue;
     }
     own_kinds_.push_back(std::move(kind));
-    series_.emplace_back(query->getColumn(0).getInt64(), SeriesRow::kNobody, own_kinds_.back());
+    series_.emplace_back(query.getColumn(0).getInt64(), SeriesRow::kNobody, own_kinds_.back());
   }
 }
 
@@ -184,7 +183,7 @@ void Selection::load_accounts() {
 // A row for each target that asks in its region.
 void Selection::split_by_target(Reader& reader, const Filter& filter) {
   std::map<std::string, std::vector<const std::string*>> targets;  // by region
-  SQLite::Statement query(
+  Query query(
       reader.db(),
       "SELECT target, region FROM scope s WHERE EXISTS (SELECT 1 FROM poll p WHERE p.target = "
       "s.target AND p.region = s.region) ORDER BY 1, 2");

@@ -5,10 +5,8 @@
 
 namespace usaged::store {
 
-SeriesIndex::SeriesIndex(SQLite::Database& db, std::string region)
-    : db_(db), region_(std::move(region)) {
-  SQLite::Statement query(
-      db_, "SELECT id, type, provider, currency FROM kind WHERE region = ? ORDER BY id");
+SeriesIndex::SeriesIndex(Connection& db, std::string region) : db_(db), region_(std::move(region)) {
+  Query query(db_, "SELECT id, type, provider, currency FROM kind WHERE region = ? ORDER BY id");
   query.bind(1, region_);
   while (query.executeStep()) {
     kinds_.push_back({query.getColumn(0).getInt64(), query.getColumn(1), query.getColumn(2),
@@ -21,7 +19,7 @@ SeriesIndex::Found SeriesIndex::find(const core::UsageTotal& total, core::Time f
   std::vector<Found>& all = of_account(total.account);
   const auto found = std::ranges::find(all, kind, &Found::kind);
   if (found != all.end()) return *found;
-  SQLite::Statement insert(
+  Query insert(
       db_,
       "INSERT INTO series (account, region, type, provider, currency, first_seen) VALUES (?, ?, ?, "
       "?, ?, ?)");
@@ -45,8 +43,7 @@ std::size_t SeriesIndex::kind_of(const std::string& type, const std::string& pro
       return last_kind_ = at;
     }
   }
-  SQLite::Statement insert(
-      db_, "INSERT INTO kind (region, type, provider, currency) VALUES (?, ?, ?, ?)");
+  Query insert(db_, "INSERT INTO kind (region, type, provider, currency) VALUES (?, ?, ?, ?)");
   insert.bind(1, region_);
   insert.bind(2, type);
   insert.bind(3, provider);
@@ -60,8 +57,8 @@ std::vector<SeriesIndex::Found>& SeriesIndex::of_account(const std::string& acco
   if (last_account_ != nullptr && *last_account_ == account) return *of_last_account_;
   const auto [place, is_new] = accounts_.try_emplace(account);
   if (is_new) {
-    SQLite::Statement query(
-        db_, "SELECT id, type, provider, currency FROM series WHERE account = ? AND region = ?");
+    Query query(db_,
+                "SELECT id, type, provider, currency FROM series WHERE account = ? AND region = ?");
     query.bind(1, account);
     query.bind(2, region_);
     while (query.executeStep()) {

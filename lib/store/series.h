@@ -1,7 +1,5 @@
 #pragma once
 
-#include <SQLiteCpp/SQLiteCpp.h>
-
 #include <cstdint>
 #include <string>
 #include <unordered_map>
@@ -9,6 +7,7 @@
 
 #include "core/time.h"
 #include "core/usage.h"
+#include "store/connection.h"
 
 namespace usaged::store {
 
@@ -24,7 +23,7 @@ struct Kind {
 // where there is none yet. After a transaction that failed it must be thrown away.
 class SeriesIndex {
  public:
-  SeriesIndex(SQLite::Database& db, std::string region);
+  SeriesIndex(Connection& db, std::string region);
 
   struct Found {
     std::int64_t id;
@@ -40,7 +39,7 @@ class SeriesIndex {
                       const std::string& currency);
   std::vector<Found>& of_account(const std::string& account);
 
-  SQLite::Database& db_;
+  Connection& db_;
   std::string region_;
   std::vector<Kind> kinds_;
   std::size_t last_kind_ = 0;

@@ -35,7 +35,7 @@ int Store::settle(const std::string& target, const std::string& region, core::Ti
   {
     const std::lock_guard lock(mutex_);
     guarded("settle", path_, [&] {
-      SQLite::Statement query(
+      Query query(
           db_,
           "SELECT DISTINCT s.id, started / 86400 FROM scope s JOIN poll USING (target, region) "
           "WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND started < ?3 * 86400 AND "
@@ -51,13 +51,12 @@ int Store::settle(const std::string& target, const std::string& region, core::Ti
   }
   for (const std::int64_t day : days) {
     const auto note = [&] {
-      SQLite::Statement unsummed(
-          db_,
-          "INSERT INTO unsummed (region, settled) VALUES (?, 1) ON CONFLICT DO "
-          "UPDATE SET settled = settled + 1");
+      Query unsummed(db_,
+                     "INSERT INTO unsummed (region, settled) VALUES (?, 1) ON CONFLICT DO "
+                     "UPDATE SET settled = settled + 1");
       unsummed.bind(1, region);
       unsummed.exec();
-      SQLite::Statement settled(db_, "UPDATE scope SET settled = ? WHERE id = ?");
+      Query settled(db_, "UPDATE scope SET settled = ? WHERE id = ?");
       settled.bind(1, day);
       settled.bind(2, scope);
       settled.exec();

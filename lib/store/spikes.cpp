@@ -80,9 +80,9 @@ void SpikeMemory::refresh(Reader& reader, const Question& question, Time now) {
   const std::int64_t today = core::day_of(now);
   // Days are added by settling, scope by scope, and then summed, region by region.
   const std::string state = guarded("read days", reader.path(), [&] {
-    SQLite::Statement query(reader.db(),
-                            "SELECT (SELECT count(settled) || ' ' || ifnull(sum(settled), 0) FROM "
-                            "scope) || ' ' || (SELECT count(*) FROM unsummed)");
+    Query query(reader.db(),
+                "SELECT (SELECT count(settled) || ' ' || ifnull(sum(settled), 0) FROM "
+                "scope) || ' ' || (SELECT count(*) FROM unsummed)");
     query.executeStep();
     return fmt::format("{} {}", today, query.getColumn(0).getString());
   });

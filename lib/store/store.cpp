@@ -21,13 +21,12 @@ std::string kind_name(RefreshKind kind) {
   return kind == RefreshKind::kOrganization ? "organization" : "trials";
 }
 
-void record(SQLite::Database& db, std::int64_t poll_id, const PollReport& report,
-            std::size_t accounts, std::size_t series) {
-  SQLite::Statement update(
-      db,
-      "UPDATE poll SET finished = ?, outcome = ?, requests = ?, pages = ?, accounts = ?, "
-      "series = ?, error = ?, request_id = ?, clock_skew = ? WHERE id = ? AND outcome = "
-      "'running'");
+void record(Connection& db, std::int64_t poll_id, const PollReport& report, std::size_t accounts,
+            std::size_t series) {
+  Query update(db,
+               "UPDATE poll SET finished = ?, outcome = ?, requests = ?, pages = ?, accounts = ?, "
+               "series = ?, error = ?, request_id = ?, clock_skew = ? WHERE id = ? AND outcome = "
+               "'running'");
   put(update, 1, report.finished);
   update.bind(2, std::string(core::outcome_name(report.outcome)));
   update.bind(3, report.requests);
@@ -69,10 +68,9 @@ int Store::recover(Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("recover", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement update(
-        db_,
-        "UPDATE poll SET outcome = 'interrupted', finished = max(?, started), "
-        "error = 'the daemon ended before the poll did' WHERE outcome = 'running'");
+    Query update(db_,
+                 "UPDATE poll SET outcome = 'interrupted', finished = max(?, started), "
+                 "error = 'the daemon ended before the poll did' WHERE outcome = 'running'");
     put(update, 1, now);
     const int count = update.exec();
     transaction.commit();
@@ -84,7 +82,7 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
   const std::lock_guard lock(mutex_);
   guarded("store targets", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement end_all(
+    Query end_all(
         db_,
         "INSERT INTO scope (target, region, removed) "
         "SELECT target, region, CASE WHEN target LIKE 'import%' THEN max(started) + 2 * interval "
@@ -96,9 +94,9 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
     db_.exec(
         "DELETE FROM scope AS s WHERE NOT EXISTS (SELECT 1 FROM poll p WHERE p.target = s.target "
         "AND p.region = s.region)");
-    SQLite::Statement asked(db_,
-                            "INSERT INTO scope (target, region) VALUES (?, ?) "
-                            "ON CONFLICT DO UPDATE SET removed = NULL");
+    Query asked(db_,
+                "INSERT INTO scope (target, region) VALUES (?, ?) "
+                "ON CONFLICT DO UPDATE SET removed = NULL");
     for (const core::Target& target : targets) {
       for (const std::string& region : target.regions) {
         asked.bind(1, target.name);
@@ -117,7 +115,7 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
       if (target.free_trials) trials.push_back(target.name);
     }
     const auto keep = [this](const char* table, const char* column, const nlohmann::json& names) {
-      SQLite::Statement forget(
+      Query forget(
           db_, fmt::format("DELETE FROM {} WHERE {} NOT IN (SELECT value FROM json_each(?))", table,
                            column));
       forget.bind(1, names.dump());
@@ -141,8 +139,8 @@ void Store::set_accounts(const core::AccountDirectory& directory) {
   guarded("store accounts", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
     db_.exec("DELETE FROM account");
-    SQLite::Statement account(db_, "INSERT INTO account (id, name) VALUES (?, ?)");
-    SQLite::Statement tag(db_, "INSERT INTO account_tag (account, name, value) VALUES (?, ?, ?)");
+    Query account(db_, "INSERT INTO account (id, name) VALUES (?, ?)");
+    Query tag(db_, "INSERT INTO account_tag (account, name, value) VALUES (?, ?, ?)");
     for (const auto& [id, known] : directory) {
       account.bind(1, id);
       account.bind(2, known.name);
@@ -165,9 +163,9 @@ std::int64_t Store::begin_poll(const std::string& target, const std::string& reg
   const std::lock_guard lock(mutex_);
   return guarded("begin poll", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement insert(db_,
-                             "INSERT INTO poll (target, region, slot, interval, started, outcome) "
-                             "VALUES (?, ?, ?, ?, ?, 'running')");
+    Query insert(db_,
+                 "INSERT INTO poll (target, region, slot, interval, started, outcome) "
+                 "VALUES (?, ?, ?, ?, ?, 'running')");
     insert.bind(1, target);
     insert.bind(2, region);
     put(insert, 3, slot);
@@ -175,7 +173,7 @@ std::int64_t Store::begin_poll(const std::string& target, const std::string& reg
     put(insert, 5, started);
     insert.exec();
     const std::int64_t id = db_.getLastInsertRowid();
-    SQLite::Statement scope(db_, "INSERT OR IGNORE INTO scope (target, region) VALUES (?, ?)");
+    Query scope(db_, "INSERT OR IGNORE INTO scope (target, region) VALUES (?, ?)");
     scope.bind(1, target);
     scope.bind(2, region);
     scope.exec();
@@ -190,9 +188,9 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
   const std::lock_guard lock(mutex_);
   return guarded("store snapshot", path_, [&] {
     Changes transaction(*this);
-    SQLite::Statement query(db_,
-                            "SELECT target, region, started, s.id FROM poll JOIN scope s USING "
-                            "(target, region) WHERE poll.id = ?");
+    Query query(db_,
+                "SELECT target, region, started, s.id FROM poll JOIN scope s USING "
+                "(target, region) WHERE poll.id = ?");
     query.bind(1, poll_id);
     if (!query.executeStep()) throw Error(ErrorCode::kInternal, "there is no poll {}", poll_id);
     const std::string target = query.getColumn(0);
@@ -238,7 +236,7 @@ SeriesIndex& Store::index_of(const std::string& region) {
 
 // The newest good poll of a target and region.
 std::optional<PollRef> Store::newest_poll(const std::string& target, const std::string& region) {
-  SQLite::Statement query(
+  Query query(
       db_,
       "SELECT s.id, p.id, p.started FROM scope s JOIN poll p USING (target, region) WHERE target = "
       "? AND region = ? AND outcome = 'ok' ORDER BY started DESC, p.id DESC LIMIT 1");
@@ -263,8 +261,7 @@ void Store::compare_with_last(const PollRef& poll, const std::string& target,
   std::vector<Sample> found;
   std::ranges::set_difference(samples, before, std::back_inserter(found), {}, &Sample::series,
                               &Sample::series);
-  SQLite::Statement sight(db_,
-                          "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
+  Query sight(db_, "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
   for (const Sample& one : found) {
     sight.bind(1, target);
     sight.bind(2, one.series);
@@ -275,8 +272,7 @@ void Store::compare_with_last(const PollRef& poll, const std::string& target,
 
   std::unordered_set<std::string_view> failed;
   for (const FailedAccount& account : snapshot.failed) failed.insert(account.account);
-  SQLite::Statement series(db_,
-                           "SELECT account, type, provider, currency FROM series WHERE id = ?");
+  Query series(db_, "SELECT account, type, provider, currency FROM series WHERE id = ?");
   for (Sample& one : lost) {
     series.bind(1, one.series);
     series.executeStep();
@@ -293,7 +289,7 @@ void Store::compare_with_last(const PollRef& poll, const std::string& target,
 
 void Store::note_missing(const Snapshot& snapshot, const std::string& target,
                          const std::string& region, Time started) {
-  SQLite::Statement add(
+  Query add(
       db_,
       "INSERT INTO missing_account (target, region, account, since, error) VALUES (?, ?, ?, ?, "
       "?) ON CONFLICT DO UPDATE SET error = excluded.error");
@@ -310,10 +306,9 @@ void Store::note_missing(const Snapshot& snapshot, const std::string& target,
   };
   for (const std::string& account : snapshot.missing) note(account, "");
   for (const FailedAccount& account : snapshot.failed) note(account.account, account.error);
-  SQLite::Statement drop(
-      db_,
-      "DELETE FROM missing_account WHERE target = ? AND region = ? AND account NOT IN "
-      "(SELECT value FROM json_each(?))");
+  Query drop(db_,
+             "DELETE FROM missing_account WHERE target = ? AND region = ? AND account NOT IN "
+             "(SELECT value FROM json_each(?))");
   drop.bind(1, target);
   drop.bind(2, region);
   drop.bind(3, still_missing.dump());
@@ -327,7 +322,7 @@ void Store::note_prices(const std::vector<Kind>& kinds, std::vector<std::vector<
     std::vector<double>& all = prices[{kinds[i].type, kinds[i].currency}];
     all.insert(all.end(), by_kind[i].begin(), by_kind[i].end());
   }
-  SQLite::Statement write(
+  Query write(
       db_,
       "INSERT OR REPLACE INTO unit_price (region, type, currency, price, seen) VALUES (?, ?, ?, ?, "
       "?)");
@@ -348,16 +343,16 @@ void Store::note_prices(const std::vector<Kind>& kinds, std::vector<std::vector<
 // How many accounts of this poll other targets see too.
 void Store::note_overlaps(const std::vector<Sample>& samples, const std::string& target,
                           const std::string& region) {
-  SQLite::Statement forget(
-      db_, "UPDATE overlap SET accounts = 0 WHERE region = ?2 AND (target = ?1 OR other = ?1)");
+  Query forget(db_,
+               "UPDATE overlap SET accounts = 0 WHERE region = ?2 AND (target = ?1 OR other = ?1)");
   forget.bind(1, target);
   forget.bind(2, region);
   forget.exec();
-  SQLite::Statement others(
-      db_, "SELECT target FROM scope WHERE region = ?2 AND target <> ?1 AND removed IS NULL");
+  Query others(db_,
+               "SELECT target FROM scope WHERE region = ?2 AND target <> ?1 AND removed IS NULL");
   others.bind(1, target);
   others.bind(2, region);
-  SQLite::Statement insert(
+  Query insert(
       db_,
       "INSERT INTO overlap (target, other, region, accounts) VALUES (?, ?, ?, ?) ON CONFLICT DO "
       "UPDATE SET accounts = excluded.accounts");
@@ -382,7 +377,7 @@ void Store::note_overlaps(const std::vector<Sample>& samples, const std::string&
 
 // Of the series that are not gone.
 std::set<std::string> Store::accounts_of(const std::vector<Sample>& samples) {
-  SQLite::Statement query(db_, "SELECT account FROM series WHERE id = ?");
+  Query query(db_, "SELECT account FROM series WHERE id = ?");
   std::set<std::string> accounts;
   for (const Sample& sample : samples) {
     if (sample.reading.has(Reading::kGone)) continue;
@@ -399,7 +394,7 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
                                                       const std::string& region) {
   const Time started = poll.at;
   // The first poll of a day, and one of the day before.
-  SQLite::Statement pair(
+  Query pair(
       db_,
       "SELECT (SELECT count(*) FROM poll WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND "
       "id "
@@ -420,7 +415,7 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
   const std::int64_t seen_from = pair.getColumn(3).getInt64() + 86400;
 
   std::map<std::string, core::BehaviourPair, std::less<>> pairs;
-  SQLite::Statement series(db_, "SELECT type, first_seen FROM series WHERE id = ?");
+  Query series(db_, "SELECT type, first_seen FROM series WHERE id = ?");
   auto now = samples.begin();
   for (const Sample& then : samples_.of(earlier)) {
     while (now != samples.end() && now->series < then.series) ++now;
@@ -439,11 +434,10 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
   }
 
   std::vector<BehaviourChange> changes;
-  SQLite::Statement read(
-      db_,
-      "SELECT days, resets, rises, falls, jumps, ramps, flat, updated, behaviour, "
-      "since FROM behaviour WHERE target = ? AND type = ?");
-  SQLite::Statement write(
+  Query read(db_,
+             "SELECT days, resets, rises, falls, jumps, ramps, flat, updated, behaviour, "
+             "since FROM behaviour WHERE target = ? AND type = ?");
+  Query write(
       db_,
       "INSERT OR REPLACE INTO behaviour (target, type, days, resets, rises, falls, jumps, ramps, "
       "flat, updated, behaviour, reason, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
@@ -498,7 +492,7 @@ std::optional<core::LastAttempt> Store::last_attempt(const std::string& target,
                                                      const std::string& region) {
   const std::lock_guard lock(mutex_);
   return guarded("read polls", path_, [&]() -> std::optional<core::LastAttempt> {
-    SQLite::Statement query(
+    Query query(
         db_,
         "SELECT slot, ifnull(finished, started), outcome, "
         "(SELECT count(*) FROM poll WHERE target = ?1 AND region = ?2 AND id > ifnull((SELECT "
@@ -522,7 +516,7 @@ bool Store::begin_refresh(RefreshKind kind, const std::string& target, const std
   const std::lock_guard lock(mutex_);
   return guarded("begin refresh", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement query(
+    Query query(
         db_,
         "SELECT attempted, succeeded FROM refresh WHERE kind = ? AND target = ? AND region = ?");
     query.bind(1, kind_name(kind));
@@ -535,11 +529,10 @@ bool Store::begin_refresh(RefreshKind kind, const std::string& target, const std
       last = {core::from_unix(attempted), good};
     }
     if (!core::refresh_due(last, now)) return false;
-    SQLite::Statement note(
-        db_,
-        "INSERT INTO refresh (kind, target, region, attempted, error) VALUES (?, "
-        "?, ?, ?, 'not ended') ON CONFLICT DO UPDATE SET attempted = "
-        "excluded.attempted, error = excluded.error");
+    Query note(db_,
+               "INSERT INTO refresh (kind, target, region, attempted, error) VALUES (?, "
+               "?, ?, ?, 'not ended') ON CONFLICT DO UPDATE SET attempted = "
+               "excluded.attempted, error = excluded.error");
     note.bind(1, kind_name(kind));
     note.bind(2, target);
     note.bind(3, region);
@@ -552,9 +545,9 @@ bool Store::begin_refresh(RefreshKind kind, const std::string& target, const std
 
 void Store::end_refresh(RefreshKind kind, const std::string& target, const std::string& region,
                         Time now) {
-  SQLite::Statement note(db_,
-                         "UPDATE refresh SET succeeded = max(?4, attempted), error = NULL WHERE "
-                         "kind = ?1 AND target = ?2 AND region = ?3");
+  Query note(db_,
+             "UPDATE refresh SET succeeded = max(?4, attempted), error = NULL WHERE "
+             "kind = ?1 AND target = ?2 AND region = ?3");
   note.bind(1, kind_name(kind));
   note.bind(2, target);
   note.bind(3, region);
@@ -567,8 +560,8 @@ void Store::fail_refresh(RefreshKind kind, const std::string& target, const std:
   const std::lock_guard lock(mutex_);
   guarded("record failed refresh", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement note(
-        db_, "UPDATE refresh SET error = ?4 WHERE kind = ?1 AND target = ?2 AND region = ?3");
+    Query note(db_,
+               "UPDATE refresh SET error = ?4 WHERE kind = ?1 AND target = ?2 AND region = ?3");
     note.bind(1, kind_name(kind));
     note.bind(2, target);
     note.bind(3, region);
@@ -583,13 +576,12 @@ void Store::finish_organization(const std::string& target,
   const std::lock_guard lock(mutex_);
   guarded("store organization", path_, [&] {
     SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
-    SQLite::Statement forget(db_, "DELETE FROM organization_account WHERE target = ?");
+    Query forget(db_, "DELETE FROM organization_account WHERE target = ?");
     forget.bind(1, target);
     forget.exec();
-    SQLite::Statement insert(
-        db_,
-        "INSERT OR REPLACE INTO organization_account (target, id, name, status) "
-        "VALUES (?, ?, ?, ?)");
+    Query insert(db_,
+                 "INSERT OR REPLACE INTO organization_account (target, id, name, status) "
+                 "VALUES (?, ?, ?, ?)");
     for (const OrganizationAccount& account : accounts) {
       insert.bind(1, target);
       insert.bind(2, account.id);
@@ -612,22 +604,20 @@ void Store::finish_trials(const std::string& target, const std::string& region,
     // What is known of an account for which AWS could not say stays.
     nlohmann::json failed = nlohmann::json::array();
     for (const TrialError& error : errors) failed.push_back(error.account);
-    SQLite::Statement forget_errors(db_,
-                                    "DELETE FROM free_trial_error WHERE target = ? AND region = ?");
+    Query forget_errors(db_, "DELETE FROM free_trial_error WHERE target = ? AND region = ?");
     forget_errors.bind(1, target);
     forget_errors.bind(2, region);
     forget_errors.exec();
-    SQLite::Statement forget(
-        db_,
-        "DELETE FROM free_trial WHERE target = ? AND region = ? AND account NOT "
-        "IN (SELECT value FROM json_each(?))");
+    Query forget(db_,
+                 "DELETE FROM free_trial WHERE target = ? AND region = ? AND account NOT "
+                 "IN (SELECT value FROM json_each(?))");
     forget.bind(1, target);
     forget.bind(2, region);
     forget.bind(3, failed.dump());
     forget.exec();
-    SQLite::Statement insert(db_,
-                             "INSERT OR REPLACE INTO free_trial (account, region, type, started, "
-                             "ends, status, target) VALUES (?, ?, ?, ?, ?, ?, ?)");
+    Query insert(db_,
+                 "INSERT OR REPLACE INTO free_trial (account, region, type, started, "
+                 "ends, status, target) VALUES (?, ?, ?, ?, ?, ?, ?)");
     for (const core::FreeTrial& trial : trials) {
       insert.bind(1, trial.account);
       insert.bind(2, region);
@@ -639,10 +629,9 @@ void Store::finish_trials(const std::string& target, const std::string& region,
       insert.exec();
       insert.reset();
     }
-    SQLite::Statement insert_error(
-        db_,
-        "INSERT OR REPLACE INTO free_trial_error (account, region, code, "
-        "message, target) VALUES (?, ?, ?, ?, ?)");
+    Query insert_error(db_,
+                       "INSERT OR REPLACE INTO free_trial_error (account, region, code, "
+                       "message, target) VALUES (?, ?, ?, ?, ?)");
     for (const TrialError& error : errors) {
       insert_error.bind(1, error.account);
       insert_error.bind(2, region);
@@ -660,9 +649,9 @@ void Store::finish_trials(const std::string& target, const std::string& region,
 std::vector<std::string> Store::organization_accounts(const std::string& target) {
   const std::lock_guard lock(mutex_);
   return guarded("read organization", path_, [&] {
-    SQLite::Statement query(db_,
-                            "SELECT id FROM organization_account WHERE target = ? AND status = "
-                            "'ACTIVE' ORDER BY id");
+    Query query(db_,
+                "SELECT id FROM organization_account WHERE target = ? AND status = "
+                "'ACTIVE' ORDER BY id");
     query.bind(1, target);
     std::vector<std::string> ids;
     while (query.executeStep()) ids.push_back(query.getColumn(0).getString());

@@ -287,7 +287,7 @@ class Store {
   std::mutex summing_;
   std::atomic<bool> sum_wanted_ = false;
   WriteLock lock_;
-  SQLite::Database db_;
+  Connection db_;
   Samples samples_;
   std::map<std::string, SeriesIndex> regions_;
 };

@@ -39,9 +39,9 @@ struct DaySums {
 
 using KindKey = std::tuple<std::string, std::string, std::string>;  // type, provider, currency
 
-std::int64_t kind_id(SQLite::Database& db, const std::string& region, const KindKey& kind) {
-  SQLite::Statement find(
-      db, "SELECT id FROM kind WHERE region = ? AND type = ? AND provider = ? AND currency = ?");
+std::int64_t kind_id(Connection& db, const std::string& region, const KindKey& kind) {
+  Query find(db,
+             "SELECT id FROM kind WHERE region = ? AND type = ? AND provider = ? AND currency = ?");
   find.bind(1, region);
   find.bind(2, std::get<0>(kind));
   find.bind(3, std::get<1>(kind));
@@ -56,7 +56,7 @@ std::int64_t kind_id(SQLite::Database& db, const std::string& region, const Kind
 class SumWriter {
  public:
   // `key` names the columns of the key.
-  SumWriter(SQLite::Database& db, const std::string& name, const std::vector<std::string>& key)
+  SumWriter(Connection& db, const std::string& name, const std::vector<std::string>& key)
       : day_(db, upsert("day_by_" + name, key, "day", "tag")),
         month_(db, upsert("month_by_" + name, key, "month", "days")),
         first_(static_cast<int>(key.size()) + 1) {}
@@ -104,8 +104,8 @@ class SumWriter {
     row.reset();
   }
 
-  SQLite::Statement day_;
-  SQLite::Statement month_;
+  Query day_;
+  Query month_;
   int first_;
 };
 
@@ -125,9 +125,8 @@ void PollTotals::add(std::size_t kind, const std::optional<double>& total,
   sum.no_cost += cost ? 0 : 1;
 }
 
-void PollTotals::write(SQLite::Database& db, std::int64_t poll_id,
-                       const std::vector<Kind>& kinds) const {
-  SQLite::Statement insert(
+void PollTotals::write(Connection& db, std::int64_t poll_id, const std::vector<Kind>& kinds) const {
+  Query insert(
       db,
       "INSERT INTO poll_total (poll_id, kind_id, series, total, cost, no_total, no_cost) VALUES "
       "(?, ?, ?, ?, ?, ?, ?)");
@@ -156,7 +155,7 @@ void Store::sum_days() {
     {
       const std::lock_guard writer(mutex_);
       guarded("sum days", path_, [&] {
-        SQLite::Statement query(db_, "SELECT region, settled FROM unsummed");
+        Query query(db_, "SELECT region, settled FROM unsummed");
         while (query.executeStep()) {
           regions.emplace_back(query.getColumn(0), query.getColumn(1).getInt64());
         }
@@ -168,7 +167,7 @@ void Store::sum_days() {
       sum_region(reader, region.first);
       const std::lock_guard writer(mutex_);
       guarded("sum days", path_, [&] {
-        SQLite::Statement done(db_, "DELETE FROM unsummed WHERE region = ? AND settled = ?");
+        Query done(db_, "DELETE FROM unsummed WHERE region = ? AND settled = ?");
         done.bind(1, region.first);
         done.bind(2, region.second);
         done.exec();

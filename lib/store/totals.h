@@ -1,11 +1,10 @@
 #pragma once
 
-#include <SQLiteCpp/SQLiteCpp.h>
-
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "store/connection.h"
 #include "store/series.h"
 
 // The sums that are kept beside what they are made of, so that questions about the whole
@@ -18,7 +17,7 @@ class PollTotals {
   // `kind` is an index of the region's kinds.
   void add(std::size_t kind, const std::optional<double>& total, const std::optional<double>& cost);
   // In the caller's transaction.
-  void write(SQLite::Database& db, std::int64_t poll_id, const std::vector<Kind>& kinds) const;
+  void write(Connection& db, std::int64_t poll_id, const std::vector<Kind>& kinds) const;
 
  private:
   struct Sum {
