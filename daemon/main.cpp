@@ -51,6 +51,8 @@ int main(int argc, char** argv) {
   // Threads share two heaps: what one poll has freed serves the next. With a heap for each thread,
   // as glibc has it, many large polls side by side keep half as much memory again.
   mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is one thread
+  // Large pieces go back to the system as they are freed; glibc would begin to keep them.
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);  // NOLINT(concurrency-mt-unsafe)
   try {
     return usaged::daemon::run(argc, argv);
   } catch (const std::exception& e) {

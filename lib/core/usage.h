@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/interned.h"
+
 namespace usaged::core {
 
 // What a usage total counts. AWS documents hours for *_HOURS and a count for *_SCAN and *_RESCAN;
@@ -15,10 +17,10 @@ std::string_view unit_name(Unit unit);  // "hours", "scans", "units"
 
 // One entry of a ListUsageTotals reply. Texts that AWS left out are empty, numbers are nullopt.
 struct UsageTotal {
-  std::string account;   // 12 digits
-  std::string type;      // an open set: kept as it came
-  std::string provider;  // AWS, AZURE, NOT_APPLICABLE; absent in older replies
-  std::string currency;
+  std::string account;  // 12 digits
+  Interned type;        // an open set: kept as it came
+  Interned provider;    // AWS, AZURE, NOT_APPLICABLE; absent in older replies
+  Interned currency;
   std::optional<double> total;  // over the last 30 days, in unit_of(type)
   std::optional<double> cost;   // the estimated monthly cost, in `currency`
 };

@@ -4,35 +4,55 @@ namespace usaged::store {
 
 void SeriesCatalog::refresh(Connection& db) {
   const auto newest = db.execAndGet("SELECT ifnull(max(id), 0) FROM series").getInt64();
+  std::int64_t next = 0;
   {
     const std::shared_lock lock(mutex_);
-    if (newest < static_cast<std::int64_t>(by_id_.size())) return;
+    next = static_cast<std::int64_t>(by_id_.size());
   }
-  const std::unique_lock lock(mutex_);
+  if (newest < next) return;
+  // Read before others have to wait.
+  struct Row {
+    std::uint32_t id;
+    std::string account;
+    core::Interned region, type, provider, currency;
+  };
+  std::vector<Row> rows;
   Query query(
       db,
       "SELECT id, account, region, type, provider, currency FROM series WHERE id >= ? ORDER BY id");
-  query.bind(1, static_cast<std::int64_t>(by_id_.size()));
+  query.bind(1, next);
   while (query.executeStep()) {
-    const auto id = static_cast<std::uint32_t>(query.getColumn(0).getInt64());
-    const auto [account, new_account] = account_index_.try_emplace(
-        query.getColumn(1).getString(), static_cast<std::uint32_t>(accounts_.size()));
+    const auto text = [&query](int column) { return query.getColumn(column).getString(); };
+    rows.push_back({static_cast<std::uint32_t>(query.getColumn(0).getInt64()), text(1), text(2),
+                    text(3), text(4), text(5)});
+  }
+  const std::unique_lock lock(mutex_);
+  for (const Row& row : rows) {
+    if (row.id < by_id_.size()) continue;  // another was faster
+    const auto [account, new_account] =
+        account_index_.try_emplace(row.account, static_cast<std::uint32_t>(accounts_.size()));
     if (new_account) {
-      accounts_.push_back(account->first);
+      accounts_.push_back(row.account);
       ids_.emplace_back();
     }
     const auto [kind, new_kind] =
-        kind_index_.try_emplace({query.getColumn(2).getString(), query.getColumn(3).getString(),
-                                 query.getColumn(4).getString(), query.getColumn(5).getString()},
+        kind_index_.try_emplace({row.region, row.type, row.provider, row.currency},
                                 static_cast<std::uint32_t>(kinds_.size()));
-    if (new_kind) {
-      const auto& [region, type, provider, currency] = kind->first;
-      kinds_.push_back({region, type, provider, currency});
-    }
-    ids_[account->second].push_back(id);
-    by_id_.resize(id + 1);
-    by_id_[id] = {account->second, kind->second};
+    if (new_kind) kinds_.push_back({row.region, row.type, row.provider, row.currency});
+    ids_[account->second].push_back(row.id);
+    by_id_.resize(row.id + 1);
+    by_id_[row.id] = {account->second, kind->second};
   }
+}
+
+std::vector<std::string> SeriesCatalog::accounts_from(const std::string& first,
+                                                      std::size_t most) const {
+  std::vector<std::string> accounts;
+  for (auto next = account_index_.lower_bound(first);
+       next != account_index_.end() && accounts.size() < most; ++next) {
+    accounts.push_back(next->first);
+  }
+  return accounts;
 }
 
 const std::vector<std::uint32_t>& SeriesCatalog::of_account(const std::string& account) const {

@@ -8,9 +8,9 @@
 #include <shared_mutex>
 #include <string>
 #include <tuple>
-#include <unordered_map>
 #include <vector>
 
+#include "core/interned.h"
 #include "store/connection.h"
 
 namespace usaged::store {
@@ -41,6 +41,8 @@ class SeriesCatalog {
   const std::vector<Entry>& by_id() const { return by_id_; }
   const std::deque<std::string>& accounts() const { return accounts_; }
   const std::deque<SeriesKind>& kinds() const { return kinds_; }
+  // Accounts in order from this one on, so many at most.
+  std::vector<std::string> accounts_from(const std::string& first, std::size_t most) const;
   // The ids of an account's series, in order.
   const std::vector<std::uint32_t>& of_account(const std::string& account) const;
 
@@ -49,9 +51,10 @@ class SeriesCatalog {
   std::vector<Entry> by_id_;
   std::deque<std::string> accounts_;
   std::deque<std::vector<std::uint32_t>> ids_;  // by account
-  std::unordered_map<std::string, std::uint32_t> account_index_;
+  std::map<std::string, std::uint32_t> account_index_;
   std::deque<SeriesKind> kinds_;
-  std::map<std::tuple<std::string, std::string, std::string, std::string>, std::uint32_t>
+  std::map<std::tuple<core::Interned, core::Interned, core::Interned, core::Interned>,
+           std::uint32_t>
       kind_index_;
 };
 

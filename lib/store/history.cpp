@@ -23,8 +23,56 @@ using core::Time;
 
 constexpr std::size_t kMostPoints = 11000;
 constexpr std::size_t kPollPoints = 500;
-// Up to so many series are looked up one by one; more are read with their whole snapshot.
+// Up to so many series of a region are looked up one by one; more are read with their whole
+// snapshot.
 constexpr std::size_t kPointLookups = 64;
+
+// The ids of a selection's series, by region; of each region nullopt if it has more than are looked
+// up.
+class FewSeries {
+ public:
+  explicit FewSeries(const Selection& selection) {
+    for (const SeriesRow& row : selection.series()) {
+      if (!region_ || row.region() != *region_) {
+        region_ = &row.region();
+        ids_ = &by_region_.try_emplace(row.region(), std::in_place).first->second;
+      }
+      // A series is there once for each target.
+      if (!*ids_ || (!(*ids_)->empty() && (*ids_)->back() == row.id)) continue;
+      (*ids_)->push_back(row.id);
+      if ((*ids_)->size() > kPointLookups) ids_->reset();
+    }
+  }
+
+  const std::optional<std::vector<std::int64_t>>& in(const std::string& region) const {
+    static const std::optional<std::vector<std::int64_t>> kNothing(std::in_place);
+    const auto found = by_region_.find(region);
+    return found == by_region_.end() ? kNothing : found->second;
+  }
+
+ private:
+  std::map<std::string, std::optional<std::vector<std::int64_t>>> by_region_;
+  const std::string* region_ = nullptr;
+  std::optional<std::vector<std::int64_t>>* ids_ = nullptr;
+};
+
+// Calls use(series, reading) for what a poll says of a selection and perhaps others, in order of
+// series; not of what is gone.
+template <typename Use>
+void each_sample(Samples& samples, const FewSeries& few, const Scope& scope, const GoodPoll& good,
+                 const Use& use) {
+  const PollRef poll = scope.ref(good);
+  if (const auto& ids = few.in(scope.region)) {
+    for (const std::int64_t id : *ids) {
+      const auto reading = samples.find(poll, id);
+      if (reading && !reading->has(Reading::kGone)) use(id, *reading);
+    }
+    return;
+  }
+  for (const Sample& sample : samples.of(poll)) {
+    if (!sample.reading.has(Reading::kGone)) use(sample.series, sample.reading);
+  }
+}
 
 constexpr Time kNever{Seconds::min()};
 
@@ -68,6 +116,7 @@ class Snapshots {
         scopes_(std::move(scopes)),
         grain_(grain),
         selection_(reader, question, grain),
+        few_(selection_),
         samples_(reader.samples()) {
     samples_.forget();
     for (std::size_t i = 0; i < scopes_.size(); ++i)
@@ -108,12 +157,12 @@ class Snapshots {
         for (const Source& source : sources_at(region, t)) {
           const std::string& target = source.scope->target;
           auto& values = all[selection_.by_target() ? target : ""];
-          for (const Sample& sample : samples_.of(source.scope->ref(*source.poll))) {
-            if (sample.reading.has(Reading::kGone)) continue;
-            if (!selection_.group_of(sample.series, target)) continue;
-            values.emplace(sample.series,
-                           core::UsageValue{total_of(sample.reading), cost_of(sample.reading)});
-          }
+          each_sample(
+              samples_, few_, *source.scope, *source.poll,
+              [&](std::int64_t series, const Reading& reading) {
+                if (!selection_.group_of(series, target)) return;
+                values.emplace(series, core::UsageValue{total_of(reading), cost_of(reading)});
+              });
         }
       }
       return all;
@@ -218,7 +267,6 @@ class Snapshots {
 
   // The chosen series of one poll that are not gone.
   std::vector<Number> snapshot(const Scope& scope, const GoodPoll& good) {
-    const PollRef poll = scope.ref(good);
     return guarded("read snapshot", reader_.path(), [&] {
       std::vector<Number> numbers;
       if (grain_ == Grain::kKind) {
@@ -228,7 +276,7 @@ class Snapshots {
                                     core::metric_name(metric_)));
         }
         Query& sums = *sums_;
-        sums.bind(1, poll.poll);
+        sums.bind(1, good.id);
         while (sums.executeStep()) {
           numbers.push_back({sums.getColumn(0).getInt64(), sums.getColumn(1).getDouble(),
                              sums.getColumn(2).getInt64()});
@@ -236,23 +284,11 @@ class Snapshots {
         sums.reset();
         return numbers;
       }
-      const auto add = [&](std::int64_t series, const Reading& reading) {
-        if (reading.has(Reading::kGone)) return;
+      each_sample(samples_, few_, scope, good, [&](std::int64_t series, const Reading& reading) {
+        if (!selection_.has(series)) return;
         const auto value = metric_ == core::Metric::kCost ? cost_of(reading) : total_of(reading);
         numbers.push_back({series, value, value ? 0 : 1});
-      };
-      if (selection_.series().size() > kPointLookups) {
-        for (const Sample& sample : samples_.of(poll)) {
-          if (selection_.has(sample.series)) add(sample.series, sample.reading);
-        }
-        return numbers;
-      }
-      std::int64_t last = 0;  // a series is there once for each target
-      for (const SeriesRow& series : selection_.series()) {
-        if (series.region() != scope.region || std::exchange(last, series.id) == series.id)
-          continue;
-        if (const auto reading = samples_.find(poll, series.id)) add(series.id, *reading);
-      }
+      });
       return numbers;
     });
   }
@@ -263,6 +299,7 @@ class Snapshots {
   std::map<std::string, Region> regions_;
   Grain grain_;
   Selection selection_;
+  FewSeries few_;
   Samples& samples_;
   std::optional<Query> sums_;
 };
@@ -315,21 +352,84 @@ void check_range(Time start, Time end) {
 
 }  // namespace
 
+namespace {
+
+// A series as last seen, before it is given a name.
+struct LastSeen {
+  const SeriesRow* series;
+  const Scope* scope;
+  const GoodPoll* poll;
+  Reading reading;
+};
+
+// What the newest polls, newest first, say of a selection; of each series once, unless targets are
+// told apart.
+std::vector<LastSeen> last_seen(Reader& reader, const Selection& selection,
+                                const std::vector<std::pair<const Scope*, const GoodPoll*>>& polls,
+                                bool by_target) {
+  std::vector<LastSeen> all;
+  std::unordered_set<std::int64_t> seen;
+  const FewSeries few(selection);
+  Samples& samples = reader.samples();
+  samples.forget();
+  for (const auto& from : polls) {
+    reader.check_deadline();
+    auto row = selection.series().begin();
+    each_sample(
+        samples, few, *from.first, *from.second, [&](std::int64_t series, const Reading& reading) {
+          // Both are in order of id.
+          row = std::ranges::lower_bound(row, selection.series().end(), series, {}, &SeriesRow::id);
+          if (row == selection.series().end() || row->id != series) return;
+          if (!by_target && !seen.insert(series).second) return;
+          all.push_back({&*row, from.first, from.second, reading});
+        });
+  }
+  return all;
+}
+
+LatestRow row_of(const LastSeen& one, Time now) {
+  const SeriesRow& row = *one.series;
+  return {row.account(),        row.region(),
+          row.type(),           row.provider(),
+          row.currency(),       one.scope->target,
+          one.poll->taken_at,   total_of(one.reading),
+          cost_of(one.reading), now > one.poll->covered_until()};
+}
+
+// What the next page goes on after.
+std::string key_of(const LatestRow& row, bool by_target) {
+  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}", row.account, row.region, row.type, row.provider,
+                     row.currency, by_target ? row.target : "");
+}
+
+// Accounts that a filter allows in order from this one on, so many at most.
+std::vector<std::string> accounts_from(Reader& reader, const Filter& filter,
+                                       const std::string& first, std::size_t most) {
+  if (filter.accounts.empty()) {
+    SeriesCatalog& catalog = *reader.catalog();
+    catalog.refresh(reader.db());
+    const auto lock = catalog.lock();
+    return catalog.accounts_from(first, most);
+  }
+  const std::set<std::string> allowed(filter.accounts.begin(), filter.accounts.end());
+  std::vector<std::string> accounts;
+  std::copy_if(allowed.lower_bound(first), allowed.end(), std::back_inserter(accounts),
+               [&](const std::string&) { return accounts.size() < most; });
+  return accounts;
+}
+
+}  // namespace
+
 LatestAnswer History::latest(const Filter& filter, Time now, bool by_target, const Page& page) {
   std::vector<Scope> scopes = load_scopes(reader_, filter, now, now);
   std::erase_if(scopes, [&](const Scope& scope) { return scope.ends <= now; });
-  const Selection selection(reader_, {filter, {}, core::Metric::kCost});
 
   LatestAnswer answer;
   answer.completeness.expected = static_cast<std::int64_t>(scopes.size());
-  struct Source {
-    const Scope* scope;
-    const GoodPoll* poll;
-  };
-  std::vector<Source> sources;
+  std::vector<std::pair<const Scope*, const GoodPoll*>> polls;
   for (const Scope& scope : scopes) {
     const GoodPoll* poll = scope.before(now);
-    if (poll != nullptr) sources.push_back({&scope, poll});
+    if (poll != nullptr) polls.emplace_back(&scope, poll);
     if (poll != nullptr && now <= poll->covered_until()) {
       ++answer.completeness.good;
     } else {
@@ -338,61 +438,46 @@ LatestAnswer History::latest(const Filter& filter, Time now, bool by_target, con
                                           gap_reason(reader_, scope, core::from_unix(0), now)});
     }
   }
-  std::ranges::sort(sources, [](const Source& a, const Source& b) {
-    return std::pair(a.poll->taken_at, a.poll->id) > std::pair(b.poll->taken_at, b.poll->id);
+  std::ranges::sort(polls, std::greater{}, [](const auto& one) {
+    return std::pair(one.second->taken_at, one.second->id);
   });
-  if (!sources.empty()) answer.completeness.newest = sources.front().poll->taken_at;
-  guarded("read snapshot", reader_.path(), [&] {
-    struct Found {
-      const SeriesRow* series;
-      const Source* source;
-      Reading reading;
-    };
-    std::vector<Found> all;
-    std::unordered_set<std::int64_t> seen;
-    const bool distinct = sources.size() > 1 && !by_target;
-    for (const Source& source : sources) {
-      auto row = selection.series().begin();
-      for (const Sample& sample : reader_.samples().of(source.scope->ref(*source.poll))) {
-        if (sample.reading.has(Reading::kGone)) continue;
-        // Both are in order of id.
-        row = std::ranges::lower_bound(row, selection.series().end(), sample.series, {},
-                                       &SeriesRow::id);
-        if (row == selection.series().end()) break;
-        if (row->id != sample.series) continue;
-        if (distinct && !seen.insert(sample.series).second) continue;
-        all.push_back({&*row, &source, sample.reading});
-        answer.completeness.unknown_values += (sample.reading.has(Reading::kHasTotal) ? 0 : 1) +
-                                              (sample.reading.has(Reading::kHasCost) ? 0 : 1);
-      }
-    }
-    const auto order = [](const Found& one) {
+  if (!polls.empty()) answer.completeness.newest = polls.front().second->taken_at;
+
+  // Adds what these accounts have; false once the page is full.
+  const auto add = [&](const Filter& chosen) {
+    const Selection selection(reader_, {chosen, {}, core::Metric::kCost});
+    std::vector<LastSeen> all = guarded("read snapshot", reader_.path(), [&] {
+      return last_seen(reader_, selection, polls, by_target);
+    });
+    std::ranges::sort(all, {}, [](const LastSeen& one) {
       const SeriesRow& row = *one.series;
       return std::tie(row.account(), row.region(), row.type(), row.provider(), row.currency(),
-                      one.source->scope->target);
-    };
-    const auto key = [](const SeriesRow& row) {
-      return row.account() + '\n' + row.region() + '\n' + row.type() + '\n' + row.provider() +
-             '\n' + row.currency();
-    };
-    if (!page.after.empty()) {
-      std::erase_if(all, [&](const Found& one) { return key(*one.series) <= page.after; });
+                      one.scope->target);
+    });
+    for (const LastSeen& one : all) {
+      LatestRow row = row_of(one, now);
+      if (!page.after.empty() && key_of(row, by_target) <= page.after) continue;
+      if (page.limit > 0 && answer.rows.size() == page.limit) {
+        answer.next_page = key_of(answer.rows.back(), by_target);
+        return false;
+      }
+      answer.completeness.unknown_values += (row.total ? 0 : 1) + (row.cost ? 0 : 1);
+      answer.rows.push_back(std::move(row));
     }
-    const std::size_t count = page.limit == 0 ? all.size() : std::min(page.limit, all.size());
-    const auto end = all.begin() + static_cast<std::ptrdiff_t>(count);
-    std::ranges::partial_sort(all, end, {}, order);
-    if (end != all.end()) answer.next_page = key(*std::prev(end)->series);
-    all.erase(end, all.end());
-    for (const Found& one : all) {
-      const SeriesRow& row = *one.series;
-      const Source& from = *one.source;
-      answer.rows.push_back({row.account(), row.region(), row.type(), row.provider(),
-                             row.currency(), from.scope->target, from.poll->taken_at,
-                             total_of(one.reading), cost_of(one.reading),
-                             now > from.poll->covered_until()});
-    }
-  });
-  return answer;
+    return true;
+  };
+  if (page.limit == 0) {
+    add(filter);
+    return answer;
+  }
+  // Few accounts at a time, more each time, beginning with the one that the last page ended in.
+  Filter chosen = filter;
+  std::string first = page.after.substr(0, page.after.find('\n'));
+  for (std::size_t most = 4;; most *= 2) {
+    chosen.accounts = accounts_from(reader_, filter, first, most);
+    if (chosen.accounts.empty() || !add(chosen)) return answer;
+    first = chosen.accounts.back() + '\0';
+  }
 }
 
 void keep_top(std::vector<HistoryLine>& lines, std::size_t top, core::Metric metric) {

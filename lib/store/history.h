@@ -97,7 +97,7 @@ struct LatestRow {
 
 struct LatestAnswer {
   std::vector<LatestRow> rows;  // by account, region, type
-  Completeness completeness;    // of all of them, whatever the page
+  Completeness completeness;    // of all polls; its unknown values are those of the rows
   std::string next_page;        // where this one ended; empty: it is the last
 };
 

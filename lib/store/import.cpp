@@ -162,8 +162,12 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
     if (fresh) {
       series.bind(1, id);
       series.executeStep();
-      const core::UsageTotal usage{series.getColumn(0), series.getColumn(1), series.getColumn(2),
-                                   series.getColumn(3), std::nullopt,        std::nullopt};
+      const core::UsageTotal usage{series.getColumn(0).getString(),
+                                   series.getColumn(1).getString(),
+                                   series.getColumn(2).getString(),
+                                   series.getColumn(3).getString(),
+                                   std::nullopt,
+                                   std::nullopt};
       place->second.account = usage.account;
       place->second.first_seen = series.getColumn(4).getInt64();
       series.reset();

@@ -1,6 +1,7 @@
 #include "store/selection.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -26,6 +27,48 @@ bool tags_match(const Filter& filter, const std::string& account,
     return matches(wanted.second, value);
   });
 }
+
+bool asks_for_tags(const Question& question) {
+  return !question.filter.tags.empty() ||
+         std::ranges::any_of(question.group_by, [](const std::string& dimension) {
+           return dimension.starts_with("tag.");
+         });
+}
+
+// The kinds that a question's labels don't tell apart, nor its metric.
+class KindClasses {
+ public:
+  KindClasses(const std::vector<std::string>& labels, core::Metric metric) : metric_(metric) {
+    for (const std::string& label : labels) {
+      region_ = region_ || label == "region";
+      type_ = type_ || label == "usage_type";
+      provider_ = provider_ || label == "cloud_provider";
+    }
+  }
+
+  std::size_t of(const SeriesKind& kind) {
+    const auto [place, fresh] = class_of_.try_emplace(&kind);
+    if (fresh) {
+      const bool cost = metric_ == core::Metric::kCost;
+      place->second =
+          classes_
+              .try_emplace({region_ ? kind.region : "", type_ ? kind.type : "",
+                            provider_ ? kind.provider : "", cost ? kind.currency : "",
+                            std::string(cost ? "" : core::unit_name(core::unit_of(kind.type)))},
+                           classes_.size())
+              .first->second;
+    }
+    return place->second;
+  }
+
+ private:
+  core::Metric metric_;
+  bool region_ = false;
+  bool type_ = false;
+  bool provider_ = false;
+  std::unordered_map<const SeriesKind*, std::size_t> class_of_;
+  std::map<std::array<std::string, 5>, std::size_t> classes_;
+};
 
 }  // namespace
 
@@ -109,7 +152,7 @@ Selection::Selection(Reader& reader, const Question& question, Grain grain)
     : by_target_(std::ranges::find(question.group_by, "target") != question.group_by.end()),
       catalog_(reader.catalog()) {
   guarded("read series", reader.path(), [&] {
-    const auto tags = load_tags(reader);
+    const auto tags = asks_for_tags(question) ? load_tags(reader) : AllTags{};
     if (grain == Grain::kKind) {
       load_kinds(reader, question.filter);
     } else {
@@ -202,10 +245,18 @@ void Selection::split_by_target(Reader& reader, const Filter& filter) {
   series_ = std::move(rows);
 }
 
-void Selection::set(Places& places, std::int64_t series, std::size_t group) {
+Selection::Places::Places(std::size_t count, std::int64_t last) {
+  const auto size = static_cast<std::size_t>(last) + 1;
+  if (count > size / 16) {
+    table_.resize(size, kNoGroup);
+  } else {
+    map_.reserve(count);
+  }
+}
+
+void Selection::Places::set(std::int64_t series, std::size_t group) {
   const auto index = static_cast<std::size_t>(series);
-  if (places.size() <= index) places.resize(index + 1, kNoGroup);
-  places[index] = static_cast<std::int32_t>(group);
+  (index < table_.size() ? table_[index] : map_[series]) = static_cast<std::int32_t>(group);
 }
 
 void Selection::group(const Question& question, const AllTags& tags) {
@@ -222,21 +273,24 @@ void Selection::group(const Question& question, const AllTags& tags) {
     std::size_t place = kOtherPage;
   };
   std::map<std::string, Known> known;
-  // Rows of one kind, target and (if it matters) account are of one group.
-  using Key = std::tuple<const SeriesKind*, const std::string*, const std::string*>;
+  // Rows of one class of kinds, target and (if it matters) account are of one group.
+  KindClasses classes(names, question.metric);
+  using Key = std::tuple<std::size_t, const std::string*, const std::string*>;
   struct Hash {
     std::size_t operator()(const Key& key) const {
-      const auto bits = [](const void* pointer) {
-        return reinterpret_cast<std::uintptr_t>(pointer);
-      };
-      return bits(std::get<0>(key)) * 31 + bits(std::get<1>(key)) * 17 + bits(std::get<2>(key));
+      const auto [kinds, target, account] = key;
+      std::size_t hash = kinds;
+      for (const std::string* text : {target, account}) {
+        hash = (hash ^ reinterpret_cast<std::uintptr_t>(text)) * 0x9e3779b97f4a7c15U;
+      }
+      return hash ^ (hash >> 32U);
     }
   };
   std::unordered_map<Key, Known*, Hash> seen;
   std::vector<Known*> groups;  // of each series
   groups.reserve(series_.size());
   for (const SeriesRow& row : series_) {
-    Known*& of = seen[{row.kind_, row.target_, of_accounts ? row.account_ : nullptr}];
+    Known*& of = seen[{classes.of(*row.kind_), row.target_, of_accounts ? row.account_ : nullptr}];
     if (of == nullptr) {
       Group group;
       group.labels = labels_of(
@@ -271,12 +325,15 @@ void Selection::group(const Question& question, const AllTags& tags) {
     groups_.push_back(group.group);
     last = key;
   }
-  if (!series_.empty()) everyone_.reserve(static_cast<std::size_t>(series_.back().id) + 1);
+  if (!series_.empty()) {
+    everyone_ = Places(series_.size(), series_.back().id);
+    for (const std::string& target : targets_) of_target_.emplace(target, everyone_);
+  }
   std::size_t kept = 0;
   for (std::size_t i = 0; i < series_.size(); ++i) {
     if (groups[i]->place == kOtherPage) continue;
-    set(everyone_, series_[i].id, groups[i]->place);
-    if (by_target_) set(of_target_[series_[i].target()], series_[i].id, groups[i]->place);
+    everyone_.set(series_[i].id, groups[i]->place);
+    if (by_target_) of_target_[series_[i].target()].set(series_[i].id, groups[i]->place);
     series_[kept++] = series_[i];
   }
   series_.erase(series_.begin() + static_cast<std::ptrdiff_t>(kept), series_.end());

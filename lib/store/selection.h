@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/config.h"
@@ -62,28 +63,41 @@ class Selection {
   const std::string& next_page() const { return next_page_; }
   bool by_target() const { return by_target_; }
 
-  bool has(std::int64_t series) const { return find(everyone_, series) != kNoGroup; }
+  bool has(std::int64_t series) const { return everyone_.find(series) != kNoGroup; }
   // The index of the group of a series that it has, as this target sees it; nullopt if that is not
   // chosen. The target matters only if the question tells targets apart.
   std::optional<std::size_t> group_of(std::int64_t series, const std::string& target = "") const {
     std::int32_t group = kNoGroup;
     if (!by_target_) {
-      group = find(everyone_, series);
+      group = everyone_.find(series);
     } else if (const auto found = of_target_.find(target); found != of_target_.end()) {
-      group = find(found->second, series);
+      group = found->second.find(series);
     }
     return group == kNoGroup ? std::nullopt : std::optional(static_cast<std::size_t>(group));
   }
 
  private:
   static constexpr std::int32_t kNoGroup = -1;
-  using Places = std::vector<std::int32_t>;  // groups by series id
 
-  static std::int32_t find(const Places& places, std::int64_t series) {
-    const auto index = static_cast<std::size_t>(series);
-    return index < places.size() ? places[index] : kNoGroup;
-  }
-  static void set(Places& places, std::int64_t series, std::size_t group);
+  // Groups by series id.
+  class Places {
+   public:
+    Places() = default;
+    // For so many of the ids up to `last`: a table if they are many, else a map.
+    Places(std::size_t count, std::int64_t last);
+    std::int32_t find(std::int64_t series) const {
+      if (const auto index = static_cast<std::size_t>(series); index < table_.size()) {
+        return table_[index];
+      }
+      const auto found = map_.find(series);
+      return found == map_.end() ? kNoGroup : found->second;
+    }
+    void set(std::int64_t series, std::size_t group);
+
+   private:
+    std::vector<std::int32_t> table_;
+    std::unordered_map<std::int64_t, std::int32_t> map_;
+  };
 
   using AllTags = std::map<std::string, core::Tags>;
   void load_series(Reader& reader, const Filter& filter, const AllTags& tags);

@@ -15,7 +15,7 @@ SeriesIndex::SeriesIndex(Connection& db, std::string region) : db_(db), region_(
 }
 
 SeriesIndex::Found SeriesIndex::find(const core::UsageTotal& total, core::Time first_seen) {
-  const std::size_t kind = kind_of(total.type, total.provider, total.currency);
+  const std::uint32_t kind = kind_of(total.type, total.provider, total.currency);
   std::vector<Found>& all = of_account(total.account);
   const auto found = std::ranges::find(all, kind, &Found::kind);
   if (found != all.end()) return *found;
@@ -30,14 +30,15 @@ SeriesIndex::Found SeriesIndex::find(const core::UsageTotal& total, core::Time f
   insert.bind(5, total.currency);
   insert.bind(6, static_cast<std::int64_t>(core::unix_seconds(first_seen)));
   insert.exec();
-  return all.emplace_back(Found{db_.getLastInsertRowid(), kind});
+  return all.emplace_back(Found{static_cast<std::uint32_t>(db_.getLastInsertRowid()), kind});
 }
 
 // Kinds follow each other as they did for the account before.
-std::size_t SeriesIndex::kind_of(const std::string& type, const std::string& provider,
-                                 const std::string& currency) {
-  for (std::size_t i = 0; i < kinds_.size(); ++i) {
-    const std::size_t at = (last_kind_ + 1 + i) % kinds_.size();
+std::uint32_t SeriesIndex::kind_of(const std::string& type, const std::string& provider,
+                                   const std::string& currency) {
+  const auto count = static_cast<std::uint32_t>(kinds_.size());
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t at = (last_kind_ + 1 + i) % count;
     const Kind& kind = kinds_[at];
     if (kind.type == type && kind.provider == provider && kind.currency == currency) {
       return last_kind_ = at;
@@ -50,7 +51,7 @@ std::size_t SeriesIndex::kind_of(const std::string& type, const std::string& pro
   insert.bind(4, currency);
   insert.exec();
   kinds_.push_back({db_.getLastInsertRowid(), type, provider, currency});
-  return last_kind_ = kinds_.size() - 1;
+  return last_kind_ = count;
 }
 
 std::vector<SeriesIndex::Found>& SeriesIndex::of_account(const std::string& account) {
@@ -63,7 +64,7 @@ std::vector<SeriesIndex::Found>& SeriesIndex::of_account(const std::string& acco
     query.bind(2, region_);
     while (query.executeStep()) {
       place->second.push_back(
-          {query.getColumn(0).getInt64(),
+          {static_cast<std::uint32_t>(query.getColumn(0).getInt64()),
            kind_of(query.getColumn(1), query.getColumn(2), query.getColumn(3))});
     }
   }

@@ -26,8 +26,8 @@ class SeriesIndex {
   SeriesIndex(Connection& db, std::string region);
 
   struct Found {
-    std::int64_t id;
-    std::size_t kind;  // of kinds()
+    std::uint32_t id;
+    std::uint32_t kind;  // of kinds()
   };
   // Fast if those of an account follow each other.
   Found find(const core::UsageTotal& total, core::Time first_seen);
@@ -35,14 +35,14 @@ class SeriesIndex {
   const std::vector<Kind>& kinds() const { return kinds_; }
 
  private:
-  std::size_t kind_of(const std::string& type, const std::string& provider,
-                      const std::string& currency);
+  std::uint32_t kind_of(const std::string& type, const std::string& provider,
+                        const std::string& currency);
   std::vector<Found>& of_account(const std::string& account);
 
   Connection& db_;
   std::string region_;
   std::vector<Kind> kinds_;
-  std::size_t last_kind_ = 0;
+  std::uint32_t last_kind_ = 0;
   std::unordered_map<std::string, std::vector<Found>> accounts_;
   const std::string* last_account_ = nullptr;
   std::vector<Found>* of_last_account_ = nullptr;

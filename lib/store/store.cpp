@@ -276,8 +276,12 @@ void Store::compare_with_last(const PollRef& poll, const std::string& target,
   for (Sample& one : lost) {
     series.bind(1, one.series);
     series.executeStep();
-    const core::UsageTotal what{series.getColumn(0), series.getColumn(1), series.getColumn(2),
-                                series.getColumn(3), std::nullopt,        std::nullopt};
+    const core::UsageTotal what{series.getColumn(0).getString(),
+                                series.getColumn(1).getString(),
+                                series.getColumn(2).getString(),
+                                series.getColumn(3).getString(),
+                                std::nullopt,
+                                std::nullopt};
     series.reset();
     const bool unknown = failed.contains(what.account);
     one.reading = Reading{unknown ? Reading::kThere : Reading::kGone};

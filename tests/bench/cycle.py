@@ -109,10 +109,12 @@ with tempfile.TemporaryDirectory() as folder:
     for number in range(args.rounds):
         before = cpu(daemon.pid), cpu(simulator.pid)
         if number > 0:
-            time.sleep(2)
+            time.sleep(30)  # what follows a poll (settling, rules) is no part of the next round
+            before = cpu(daemon.pid), cpu(simulator.pid)
+            client = Client(port)
             began = time.monotonic()
             status, body = client.ask("/api/v1/polls", "{}")
-            if status != 202:
+            if status != 202 or len(json.loads(body)["data"]) != len(scopes):
                 sys.exit(f"POST /api/v1/polls: {status} {body}")
         asking = Asking(port)
         asking.start()

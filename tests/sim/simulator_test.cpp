@@ -200,7 +200,7 @@ TEST_F(SimulatorTest, StraddlingAccountsComeOutWhole) {
   EXPECT_GE(stats.pages, 3);
   ASSERT_EQ(split.size(), whole.size());
   for (std::size_t i = 0; i < split.size(); ++i) {
-    EXPECT_EQ(split[i].account + split[i].type, whole[i].account + whole[i].type);
+    EXPECT_EQ(split[i].account + split[i].type.text(), whole[i].account + whole[i].type.text());
     EXPECT_EQ(split[i].cost, whole[i].cost);
   }
 }
@@ -270,7 +270,7 @@ TEST(Organization, ATotalIsTheSumOfThirtyDays) {
       for (int day = 1; day <= 30; ++day) {
         sum += organization.daily(account, "us-east-1", total.type, midnight - day * core::kDay);
       }
-      EXPECT_NEAR(*total.total, sum, sum * 1e-6 + 1.0) << total.type;
+      EXPECT_NEAR(*total.total, sum, sum * 1e-6 + 1.0) << total.type.text();
     }
   }
 }

@@ -266,6 +266,54 @@ TEST_F(HistoryTest, LatestShowsWhatWasSeenLastHoweverOldAndSaysSo) {
   EXPECT_EQ(old.rows[0].taken_at, kStart);
 }
 
+TEST_F(HistoryTest, PagesOfTheLatestMakeUpTheWhole) {
+  std::vector<core::UsageTotal> totals;
+  for (int i = 0; i < 40; ++i) {
+    const std::string account = fmt::format("{:012}", 100 + i);
+    if (i < 30) totals.push_back(usage(account, "A", 1, i));
+    if (i % 3 != 0)
+      totals.push_back(usage(account, "B", i % 5 == 0 ? std::optional<double>() : 1, 1));
+  }
+  poll(0, totals, "eu-west-1", "a");
+  poll(1, totals, "eu-west-1", "b");
+  poll(0, totals, "us-east-1", "a");
+  totals.resize(5);
+  poll(1, totals, "us-east-1", "a");
+  const auto names = [](const std::vector<LatestRow>& rows) {
+    std::vector<std::string> all;
+    for (const LatestRow& row : rows) {
+      all.push_back(fmt::format("{} {} {} {} {}", row.account, row.region, row.type, row.target,
+                                core::format_time(row.taken_at)));
+    }
+    return all;
+  };
+  Filter some;
+  some.accounts = {"000000000139", "000000000101", "000000000100", "000000000999"};
+  for (const Filter& filter : {Filter{}, some}) {
+    for (const bool by_target : {false, true}) {
+      const LatestAnswer whole = History(reader()).latest(filter, kStart + 2 * kHour, by_target);
+      EXPECT_EQ(whole.next_page, "");
+      EXPECT_GT(whole.rows.size(), 5U);
+      for (const std::size_t limit : {1U, 2U, 7U, 60U, 1000U}) {
+        std::vector<std::string> rows;
+        std::int64_t unknown = 0;
+        Page page{"", limit};
+        do {
+          const LatestAnswer part =
+              History(reader()).latest(filter, kStart + 2 * kHour, by_target, page);
+          EXPECT_LE(part.rows.size(), limit);
+          EXPECT_FALSE(part.rows.empty());
+          for (std::string& name : names(part.rows)) rows.push_back(std::move(name));
+          unknown += part.completeness.unknown_values;
+          page.after = part.next_page;
+        } while (!page.after.empty() && rows.size() < 1000);
+        EXPECT_EQ(rows, names(whole.rows));
+        EXPECT_EQ(unknown, whole.completeness.unknown_values);
+      }
+    }
+  }
+}
+
 TEST_F(HistoryTest, TheRestOfTheTopIsSummedAsOther) {
   poll(0, {usage("111111111111", "A", 1, 1), usage("222222222222", "A", 1, 20),
            usage("333333333333", "A", 1, 3)});
