@@ -1,5 +1,9 @@
 -- Times are Unix seconds, UTC.
 
+-- How many transactions there were: as many as the file beside the database says, or its end is lost.
+CREATE TABLE written (transactions INTEGER NOT NULL) STRICT;
+INSERT INTO written VALUES (0);
+
 -- Each attempt to ask one region with the credentials of one target. It is written before the first
 -- request and completed after the last, together with the snapshot.
 CREATE TABLE poll (

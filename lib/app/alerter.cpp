@@ -90,7 +90,7 @@ void Alerter::work() {
     }
     try {
       evaluate();
-    } catch (const core::Error& e) {
+    } catch (const std::exception& e) {
       world_.log.error("alerts could not be evaluated", {{"error", e.what()}});
     }
   }

@@ -53,7 +53,7 @@ void Notifier::start() {
       while (world_.stop.wait_for(kPause)) {
         try {
           serve(self, false);
-        } catch (const core::Error& e) {
+        } catch (const std::exception& e) {
           self.news = true;  // what it was at has to be done yet
           world_.log.error("delivery broke off",
                            {{"receiver", self.receiver->name}, {"error", e.what()}});

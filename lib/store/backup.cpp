@@ -9,6 +9,7 @@
 
 #include "core/text.h"
 #include "store/block.h"
+#include "store/checked_pages.h"
 #include "store/database.h"
 #include "store/rows.h"
 
@@ -67,7 +68,7 @@ void put_in_place(const std::string& from, const std::string& to) {
   sync(folder_of(to), O_RDONLY | O_DIRECTORY);
 }
 
-// The newest poll that was stored, as is noted beside a database; 0 if nothing is.
+// How many transactions were stored, as is noted beside a database; 0 if nothing is.
 std::int64_t high_water_beside(const std::string& path) {
   std::ifstream file(path + ".lock");
   std::string text;
@@ -91,7 +92,7 @@ Verification verify(const std::string& path) {
   return guarded("verify", path, [&] {
     Verification result;
     // One moment for all that is read.
-    SQLite::Transaction transaction(db);
+    const Moment moment(db);
     SQLite::Statement integrity(db, fmt::format("PRAGMA integrity_check({})", kMostProblems));
     while (integrity.executeStep()) {
       const std::string line = integrity.getColumn(0).getString();
@@ -126,18 +127,17 @@ Verification verify(const std::string& path) {
     result.bytes = db.execAndGet("PRAGMA page_count").getInt64() *
                    db.execAndGet("PRAGMA page_size").getInt64();
     SQLite::Statement polls(
-        db,
-        "SELECT count(*), ifnull(max(id), 0), max(CASE WHEN outcome = 'ok' THEN started END) "
-        "FROM poll");
+        db, "SELECT count(*), max(CASE WHEN outcome = 'ok' THEN started END) FROM poll");
     polls.executeStep();
     result.polls = polls.getColumn(0).getInt64();
-    result.newest_id = polls.getColumn(1).getInt64();
-    if (!polls.getColumn(2).isNull()) {
-      result.newest = core::from_unix(polls.getColumn(2).getInt64());
+    if (!polls.getColumn(1).isNull()) {
+      result.newest = core::from_unix(polls.getColumn(1).getInt64());
     }
-    if (result.newest_id < expected) {
-      result.problems.push_back(fmt::format(
-          "its newest poll is {}, but {} was stored: its end is lost", result.newest_id, expected));
+    result.transactions = transactions_of(db);
+    if (result.transactions < expected) {
+      result.problems.push_back(
+          fmt::format("it has {} of the {} transactions that were stored: its end is lost",
+                      result.transactions, expected));
     }
     return result;
   });
@@ -153,9 +153,10 @@ void back_up(const std::string& database, const std::string& copy,
   const Draft draft(copy + ".partial");
   guarded("back up", database, [&] {
     // A reader's moment lasts as long as its transaction: so the writer never makes it begin anew.
-    SQLite::Transaction transaction(from);
+    const Moment moment(from);
     from.execAndGet("SELECT count(*) FROM sqlite_schema");
-    SQLite::Database to(draft.path(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    SQLite::Database to(draft.path(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 0,
+                        checked_pages());
     sqlite3_backup* backup = sqlite3_backup_init(to.getHandle(), "main", from.getHandle(), "main");
     if (backup == nullptr) {
       throw Error(ErrorCode::kStorage, "{}: {}", draft.path(), to.getErrorMsg());
@@ -201,7 +202,7 @@ std::string restore(const std::string& copy, const std::string& database, core::
     }
   }
   put_in_place(draft.path(), database);
-  lock.set_high_water(found.newest_id);
+  lock.set_high_water(found.transactions);
   return aside;
 }
 

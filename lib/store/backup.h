@@ -17,7 +17,7 @@ struct Verification {
   std::int64_t bytes = 0;
   int schema = 0;
   std::int64_t polls = 0;
-  std::int64_t newest_id = 0;        // of a poll; 0: there is none
+  std::int64_t transactions = 0;     // that were stored
   std::optional<core::Time> newest;  // good poll
 };
 

@@ -14,6 +14,7 @@
 
 #include "core/text.h"
 #include "embedded_migrations.h"
+#include "store/checked_pages.h"
 
 namespace usaged::store {
 namespace {
@@ -34,7 +35,10 @@ void configure_sqlite() {
 // A connection is used by one thread at a time, so SQLite needs no lock for it.
 SQLite::Database open(const std::string& path, int flags) {
   configure_sqlite();
-  return {path, flags | SQLite::OPEN_NOMUTEX};
+  SQLite::Database db(path, flags | SQLite::OPEN_NOMUTEX, 0, checked_pages());
+  int bytes = kChecksumBytes;  // of a new one; another has them, or not
+  sqlite3_file_control(db.getHandle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes);
+  return db;
 }
 
 int version_of(std::string_view file_name) {
@@ -100,12 +104,12 @@ int check_ours(SQLite::Database& db) {
   return version;
 }
 
-void migrate(SQLite::Database& db) {
+void migrate(SQLite::Database& db, const WriteLock& lock) {
   const int version = check_ours(db);
   for (const migrations::Asset& migration : migrations::kAssets) {
     const int number = version_of(migration.name);
     if (number <= version) continue;
-    SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db, lock);
     if (number == 1) {
       db.exec(fmt::format("PRAGMA application_id = {}", kApplicationId));
       db.exec(
@@ -124,6 +128,10 @@ void migrate(SQLite::Database& db) {
 }
 
 }  // namespace
+
+std::int64_t transactions_of(SQLite::Database& db) {
+  return db.execAndGet("SELECT transactions FROM written").getInt64();
+}
 
 int schema_version() { return version_of(migrations::kAssets.back().name); }
 
@@ -146,25 +154,75 @@ WriteLock::WriteLock(const std::string& database) : path_(database + ".lock") {
 
 WriteLock::~WriteLock() { ::close(fd_); }
 
-std::int64_t WriteLock::high_water() const {
+std::optional<std::int64_t> WriteLock::high_water() const {
   std::array<char, 24> buffer{};
   const ssize_t size = ::pread(fd_, buffer.data(), buffer.size() - 1, 0);
+  if (size <= 0) return std::nullopt;
   std::int64_t value = 0;
-  if (size > 0) std::from_chars(buffer.data(), buffer.data() + size, value);
+  std::from_chars(buffer.data(), buffer.data() + size, value);
   return value;
 }
 
-void WriteLock::set_high_water(std::int64_t poll_id) const {
-  const std::string text = fmt::format("{:020}\n", poll_id);
+void WriteLock::set_high_water(std::int64_t transactions) const {
+  const std::string text = fmt::format("{:020}\n", transactions);
   if (::pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
     throw Error(ErrorCode::kStorage, "{}: {}", path_, core::errno_text(errno));
   }
 }
 
-SQLite::Database open_writer(const std::string& path) {
+namespace {
+
+// Without memory an exception could not be thrown, so none is.
+void roll_back(SQLite::Database& db) {
+  if (sqlite3_get_autocommit(db.getHandle()) == 0) {
+    sqlite3_exec(db.getHandle(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+}
+
+}  // namespace
+
+Transaction::Transaction(SQLite::Database& db, const WriteLock& lock) : db_(db), lock_(lock) {
+  roll_back(db_);  // one that could not be undone
+  // One that becomes a write later would fail at once where another writes, however patient.
+  db_.exec("BEGIN IMMEDIATE");
+}
+
+Transaction::~Transaction() {
+  if (open_) roll_back(db_);
+}
+
+void Transaction::commit() {
+  const std::int64_t count =
+      db_.execAndGet("UPDATE written SET transactions = transactions + 1 RETURNING transactions")
+          .getInt64();
+  db_.exec("COMMIT");
+  open_ = false;
+  lock_.set_high_water(count);
+}
+
+Moment::Moment(SQLite::Database& db) : db_(db) {
+  roll_back(db_);
+  db_.exec("BEGIN");
+}
+
+Moment::~Moment() { roll_back(db_); }
+
+SQLite::Database open_writer(const std::string& path, const WriteLock& lock) {
   return guarded("open", path, [&] {
+    const std::int64_t expected = lock.high_water().value_or(0);
+    const auto require = [&](std::int64_t found) {
+      if (found >= expected) return;
+      throw Error(ErrorCode::kStorage,
+                  "{}: has {} of the {} transactions that were stored: its end is lost (a missing "
+                  "or damaged {}-wal, or an older copy). If you put an older copy there yourself, "
+                  "delete {}.lock and start again",
+                  path, found, expected, path, path);
+    };
     struct stat info {};
-    if (::stat(path.c_str(), &info) == 0 && info.st_size == 0) {
+    if (::stat(path.c_str(), &info) != 0) {
+      require(0);
+      lock.set_high_water(0);  // one is made from here on
+    } else if (info.st_size == 0 && (expected > 0 || !lock.high_water())) {
       throw Error(ErrorCode::kStorage,
                   "{}: the file is empty, which a database never is; put a backup in its place, "
                   "or move it away to start a new history",
@@ -172,7 +230,7 @@ SQLite::Database open_writer(const std::string& path) {
     }
     SQLite::Database db = open(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
     set_common(db);
-    check_ours(db);
+    if (check_ours(db) > 0) require(transactions_of(db));
     // Of a new database only: pages can be given back while it is at work.
     db.exec("PRAGMA auto_vacuum = INCREMENTAL");
     if (db.execAndGet("PRAGMA journal_mode = WAL").getString() != "wal") {
@@ -181,7 +239,7 @@ SQLite::Database open_writer(const std::string& path) {
     }
     set_pragma(db, "synchronous", 2);
     set_pragma(db, "journal_size_limit", kJournalSizeLimit);
-    migrate(db);
+    migrate(db, lock);
     return db;
   });
 }

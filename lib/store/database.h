@@ -27,6 +27,12 @@ auto guarded(std::string_view what, const std::string& path, Action action) {
       throw core::Error(core::ErrorCode::kUnavailable,
                         "{}: took too long; ask for less (a shorter range, a larger step)", what);
     }
+    if (e.getExtendedErrorCode() == SQLITE_IOERR_DATA) {
+      throw core::Error(core::ErrorCode::kStorage,
+                        "{}: {}: a page of the file has been damaged, or written by another "
+                        "program; restore a backup",
+                        path, what);
+    }
     const auto kind =
         code == SQLITE_BUSY ? core::ErrorCode::kUnavailable : core::ErrorCode::kStorage;
     throw core::Error(kind, "{}: {}: {} (SQLite {})", path, what, e.what(),
@@ -35,8 +41,8 @@ auto guarded(std::string_view what, const std::string& path, Action action) {
 }
 
 // The right to write a database: held by one process at a time, through `<database>.lock`. The file
-// also remembers the newest poll stored, outside the database, so that one which lost its end
-// (a damaged -wal, an old copy) is noticed.
+// also remembers how many transactions were stored, outside the database, so that one which lost
+// its end (a damaged -wal, an old copy) is noticed.
 class WriteLock {
  public:
   // Throws Error(kConflict) if another process has it.
@@ -45,21 +51,54 @@ class WriteLock {
   WriteLock(const WriteLock&) = delete;
   WriteLock& operator=(const WriteLock&) = delete;
 
-  std::int64_t high_water() const;
-  void set_high_water(std::int64_t poll_id) const;
+  // nullopt: no database was ever made here.
+  std::optional<std::int64_t> high_water() const;
+  void set_high_water(std::int64_t transactions) const;
 
  private:
   std::string path_;
   int fd_ = -1;
 };
 
+// What is written between its beginning and commit() is stored as a whole, or not at all; counted
+// in the table `written`. Unlike SQLite::Transaction it can be undone without memory, and ends one
+// that could not be.
+class Transaction {
+ public:
+  Transaction(SQLite::Database& db, const WriteLock& lock);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  void commit();
+
+ private:
+  SQLite::Database& db_;
+  const WriteLock& lock_;
+  bool open_ = true;
+};
+
+// What is read while it lives is as of one moment.
+class Moment {
+ public:
+  explicit Moment(SQLite::Database& db);
+  ~Moment();
+  Moment(const Moment&) = delete;
+  Moment& operator=(const Moment&) = delete;
+
+ private:
+  SQLite::Database& db_;
+};
+
 // Opens a database for writing, creates or migrates it, and sets what is needed so that a commit
-// survives a power loss. Throws Error(kStorage) if the file is not ours, is empty where it should
-// not be, is damaged, or was made by a newer version.
-SQLite::Database open_writer(const std::string& path);
+// survives a power loss. Throws Error(kStorage) if the file is not ours, is empty though it was not
+// about to be made, is damaged, or was made by a newer version.
+SQLite::Database open_writer(const std::string& path, const WriteLock& lock);
 
 // Opens a database for reading. It must exist and be ours, of this version's schema.
 SQLite::Database open_reader(const std::string& path);
+
+// How many transactions have been stored in it.
+std::int64_t transactions_of(SQLite::Database& db);
 
 // The schema version that this program makes: the number of its last migration.
 int schema_version();

@@ -62,8 +62,6 @@ Store::ImportResult Store::import_records(std::vector<Record> records, bool all_
       }
       if (result.bad == 0 || !all_or_nothing) {
         transaction.commit();
-        const auto newest = db_.execAndGet("SELECT ifnull(max(id), 0) FROM poll").getInt64();
-        lock_.set_high_water(newest);
         return;
       }
       scopes.clear();

@@ -65,7 +65,7 @@ PollRef Store::keep_one_poll(const std::string& target, const std::string& regio
                              std::int64_t day) {
   const std::lock_guard lock(mutex_);
   return guarded("thin out", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     Query query(
         db_,
         "SELECT s.id, p.id, p.started FROM scope s JOIN poll p USING (target, region) WHERE target "
@@ -127,7 +127,7 @@ void Store::expire(core::Time now, core::Seconds keep) {
   if (keep <= core::Seconds{0}) return;
   const std::lock_guard lock(mutex_);
   guarded("expire", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     // With an alert go its events, and what was told of them.
     for (const char* sql :
          {"DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE state = 'resolved' AND "

@@ -49,25 +49,14 @@ void record(Connection& db, std::int64_t poll_id, const PollReport& report, std:
 }  // namespace
 
 Store::Store(const std::string& path)
-    : path_(path), lock_(path), db_(open_writer(path)), samples_(db_) {
+    : path_(path), lock_(path), db_(open_writer(path, lock_)), samples_(db_) {
   add_sample_table(db_);
-  guarded("open", path_, [&] {
-    const std::int64_t newest = db_.execAndGet("SELECT ifnull(max(id), 0) FROM poll").getInt64();
-    const std::int64_t expected = lock_.high_water();
-    if (newest < expected) {
-      throw Error(ErrorCode::kStorage,
-                  "{}: its newest poll is {}, but {} was stored: the end is lost (a missing or "
-                  "damaged {}-wal, or an older copy). If you put an older copy there yourself, "
-                  "delete {}.lock and start again",
-                  path_, newest, expected, path_, path_);
-    }
-  });
 }
 
 int Store::recover(Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("recover", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     Query update(db_,
                  "UPDATE poll SET outcome = 'interrupted', finished = max(?, started), "
                  "error = 'the daemon ended before the poll did' WHERE outcome = 'running'");
@@ -81,7 +70,7 @@ int Store::recover(Time now) {
 void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
   const std::lock_guard lock(mutex_);
   guarded("store targets", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     Query end_all(
         db_,
         "INSERT INTO scope (target, region, removed) "
@@ -137,7 +126,7 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
 void Store::set_accounts(const core::AccountDirectory& directory) {
   const std::lock_guard lock(mutex_);
   guarded("store accounts", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     db_.exec("DELETE FROM account");
     Query account(db_, "INSERT INTO account (id, name) VALUES (?, ?)");
     Query tag(db_, "INSERT INTO account_tag (account, name, value) VALUES (?, ?, ?)");
@@ -162,7 +151,7 @@ std::int64_t Store::begin_poll(const std::string& target, const std::string& reg
                                core::Seconds interval, Time started) {
   const std::lock_guard lock(mutex_);
   return guarded("begin poll", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     Query insert(db_,
                  "INSERT INTO poll (target, region, slot, interval, started, outcome) "
                  "VALUES (?, ?, ?, ?, ?, 'running')");
@@ -178,7 +167,6 @@ std::int64_t Store::begin_poll(const std::string& target, const std::string& reg
     scope.bind(2, region);
     scope.exec();
     transaction.commit();
-    lock_.set_high_water(id);
     return id;
   });
 }
@@ -486,7 +474,7 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
 void Store::fail_poll(std::int64_t poll_id, const PollReport& report) {
   const std::lock_guard lock(mutex_);
   guarded("record failed poll", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     record(db_, poll_id, report, 0, 0);
     transaction.commit();
   });
@@ -519,7 +507,7 @@ bool Store::begin_refresh(RefreshKind kind, const std::string& target, const std
                           Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("begin refresh", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     Query query(
         db_,
         "SELECT attempted, succeeded FROM refresh WHERE kind = ? AND target = ? AND region = ?");
@@ -563,7 +551,7 @@ void Store::fail_refresh(RefreshKind kind, const std::string& target, const std:
                          const std::string& error) {
   const std::lock_guard lock(mutex_);
   guarded("record failed refresh", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     Query note(db_,
                "UPDATE refresh SET error = ?4 WHERE kind = ?1 AND target = ?2 AND region = ?3");
     note.bind(1, kind_name(kind));
@@ -579,7 +567,7 @@ void Store::finish_organization(const std::string& target,
                                 const std::vector<OrganizationAccount>& accounts, Time now) {
   const std::lock_guard lock(mutex_);
   guarded("store organization", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     Query forget(db_, "DELETE FROM organization_account WHERE target = ?");
     forget.bind(1, target);
     forget.exec();
@@ -604,7 +592,7 @@ void Store::finish_trials(const std::string& target, const std::string& region,
                           const std::vector<TrialError>& errors, Time now) {
   const std::lock_guard lock(mutex_);
   guarded("store free trials", path_, [&] {
-    SQLite::Transaction transaction(db_, SQLite::TransactionBehavior::IMMEDIATE);
+    Transaction transaction(db_, lock_);
     // What is known of an account for which AWS could not say stays.
     nlohmann::json failed = nlohmann::json::array();
     for (const TrialError& error : errors) failed.push_back(error.account);

@@ -248,8 +248,7 @@ class Store {
   // A transaction that may make series: if it is not committed, regions_ forgets them.
   class Changes {
    public:
-    explicit Changes(Store& store)
-        : store_(store), transaction_(store.db_, SQLite::TransactionBehavior::IMMEDIATE) {}
+    explicit Changes(Store& store) : store_(store), transaction_(store.db_, store.lock_) {}
     ~Changes() {
       if (!committed_) store_.regions_.clear();
     }
@@ -262,7 +261,7 @@ class Store {
 
    private:
     Store& store_;
-    SQLite::Transaction transaction_;
+    Transaction transaction_;
     bool committed_ = false;
   };
   SeriesIndex& index_of(const std::string& region);

@@ -109,7 +109,7 @@ template <typename Reply>
 Response api(const RouteContext& context, Reply reply) {
   const std::string format = take_format(context, {"json", "csv", "ndjson"});
   const auto lease = context.readers.borrow(kDeadline);
-  const SQLite::Transaction moment(lease->db());  // all of it is as of now
+  const store::Moment moment(lease->db());  // all of it is as of now
   const Json json = reply(Asking{*lease, context.query, context.now, kDefaultLimit, context.rules(),
                                  &context.counters});
   Response response{200, "application/json", ""};

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "store/checked_pages.h"
 #include "store/database.h"
 #include "store/store.h"
 #include "support/temp_folder.h"
@@ -176,7 +177,7 @@ TEST_F(BackupTest, ABlockOfSamplesThatCanNotBeReadIsAProblem) {
   }
   EXPECT_THAT(verify(database_).problems, IsEmpty());
   {
-    SQLite::Database db(database_, SQLite::OPEN_READWRITE);
+    SQLite::Database db(database_, SQLite::OPEN_READWRITE, 0, store::checked_pages());
     db.exec("UPDATE sample_block SET data = substr(data, 1, length(data) - 1) WHERE id = 2");
   }
   EXPECT_THAT(verify(database_).problems, ElementsAre(HasSubstr("block 2 of samples of ")));

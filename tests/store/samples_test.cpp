@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "store/checked_pages.h"
 #include "store/days.h"
 #include "store/store.h"
 #include "support/temp_folder.h"
@@ -145,7 +146,7 @@ TEST_F(SamplesTest, SqlFindsPollsAndSeries) {
 TEST_F(SamplesTest, ADamagedBlockIsAnErrorThatSaysSo) {
   poll(kStart, {usage("111111111111", "A", 1, 2)});
   {
-    SQLite::Database db(store_.path(), SQLite::OPEN_READWRITE);
+    SQLite::Database db(store_.path(), SQLite::OPEN_READWRITE, 0, store::checked_pages());
     db.exec("UPDATE sample_block SET data = x'01'");
   }
   Reader reader(store_.path());

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "store/checked_pages.h"
 #include "store/reader.h"
 #include "support/temp_folder.h"
 #include "support/usage.h"
@@ -170,7 +171,7 @@ TEST_F(StoreTest, DatabasesOfOthersAreRefusedAndLeftAsTheyAre) {
 TEST_F(StoreTest, NewerSchemasAreRefused) {
   { const Store store(path_); }
   {
-    SQLite::Database db(path_, SQLite::OPEN_READWRITE);
+    SQLite::Database db(path_, SQLite::OPEN_READWRITE, 0, store::checked_pages());
     db.exec("INSERT INTO migration (version, name, checksum) VALUES (999, 'x', 'y')");
   }
   EXPECT_THAT(error_on_open(), HasSubstr("newer version"));
@@ -179,7 +180,7 @@ TEST_F(StoreTest, NewerSchemasAreRefused) {
 TEST_F(StoreTest, AMigrationThatWasEditedIsRefused) {
   { const Store store(path_); }
   {
-    SQLite::Database db(path_, SQLite::OPEN_READWRITE);
+    SQLite::Database db(path_, SQLite::OPEN_READWRITE, 0, store::checked_pages());
     db.exec("UPDATE migration SET checksum = 'other'");
   }
   EXPECT_THAT(error_on_open(), HasSubstr("is not the one of this program"));
@@ -188,8 +189,15 @@ TEST_F(StoreTest, AMigrationThatWasEditedIsRefused) {
 TEST_F(StoreTest, EmptyAndDamagedFilesAreRefused) {
   std::ofstream(path_).flush();
   EXPECT_THAT(error_on_open(), HasSubstr("the file is empty"));
+  EXPECT_THAT(error_on_open(), HasSubstr("the file is empty"));
   std::ofstream(path_) << "this is not a database, it is a text, and rather a long one at that";
   EXPECT_THAT(error_on_open(), HasSubstr("not a database"));
+}
+
+TEST_F(StoreTest, AFirstStartThatWasCutShortIsTriedAgain) {
+  WriteLock(path_).set_high_water(0);
+  std::ofstream(path_).flush();
+  EXPECT_EQ(error_on_open(), "no error");
 }
 
 TEST_F(StoreTest, ADatabaseThatLostItsEndIsNoticed) {
@@ -204,7 +212,7 @@ TEST_F(StoreTest, ADatabaseThatLostItsEndIsNoticed) {
   }
   std::filesystem::remove(path_);
   std::filesystem::rename(folder_.path("old.db"), path_);
-  EXPECT_THAT(error_on_open(), HasSubstr("the end is lost"));
+  EXPECT_THAT(error_on_open(), HasSubstr("its end is lost"));
 }
 
 TEST_F(StoreTest, WritesAreSynchronousAndTheFileIsMarked) {
@@ -212,7 +220,7 @@ TEST_F(StoreTest, WritesAreSynchronousAndTheFileIsMarked) {
   EXPECT_EQ(count("PRAGMA application_id"), kApplicationId);
   SQLite::Database db = [&] {
     const support::TempFolder other;
-    return open_writer(folder_.path("other.db"));
+    return open_writer(folder_.path("other.db"), WriteLock(folder_.path("other.db")));
   }();
   EXPECT_EQ(db.execAndGet("PRAGMA synchronous").getInt(), 2);
   EXPECT_EQ(db.execAndGet("PRAGMA journal_mode").getString(), "wal");

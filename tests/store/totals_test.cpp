@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "store/checked_pages.h"
 #include "store/days.h"
 #include "store/history.h"
 #include "store/months.h"
@@ -172,7 +173,7 @@ TEST_F(TotalsTest, DaysAndMonthsOfSumsAreThoseOfTheirSeries) {
 }
 
 TEST_F(TotalsTest, NothingIsLeftToSumAndNothingIsWrittenTwice) {
-  SQLite::Database db(path_, SQLite::OPEN_READWRITE);
+  SQLite::Database db(path_, SQLite::OPEN_READWRITE, 0, store::checked_pages());
   EXPECT_EQ(db.execAndGet("SELECT count(*) FROM unsummed").getInt(), 0);
   const auto version = db.execAndGet("PRAGMA data_version").getInt();
   store_.sum_days();

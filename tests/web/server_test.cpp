@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "core/text.h"
+#include "store/checked_pages.h"
 #include "store/store.h"
 #include "support/raw_http.h"
 #include "support/temp_folder.h"
@@ -294,7 +295,7 @@ TEST_F(ServerTest, AStreamThatFailsHasNoEnd) {
   // The client reads no further, so the server waits in the middle; then the rest is gone.
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   {
-    SQLite::Database db(store_.path(), SQLite::OPEN_READWRITE);
+    SQLite::Database db(store_.path(), SQLite::OPEN_READWRITE, 0, store::checked_pages());
     db.exec("DROP TABLE sample_block");
   }
   std::string piece(65536, '\0');

@@ -1,0 +1,149 @@
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "faults/allocation.h"
+#include "faults/fault_vfs.h"
+#include "faults/work.h"
+#include "support/temp_folder.h"
+
+// A disk that goes wrong. `FAULTS=long` runs every case; without it some of them.
+namespace usaged::faults {
+namespace {
+
+using ::testing::IsEmpty;
+
+// Below all connections of this program.
+const FaultVfs& kBelow = FaultVfs::instance();
+
+bool is_long() { return std::getenv("FAULTS") != nullptr; }  // NOLINT(concurrency-mt-unsafe)
+
+class StorageTest : public ::testing::Test {
+ protected:
+  StorageTest() { vfs_.reset(); }
+  ~StorageTest() override { vfs_.reset(); }
+
+  // What power losses at any sync of a run, or just after somebody was told something, leave
+  // behind.
+  std::vector<std::string> lose_power(int most) {
+    std::mt19937 random(7);
+    std::vector<std::string> wrong;
+    Work work(path_, 1, is_long() ? 150 : 40);
+    int cuts = 0;
+    vfs_.before([&](Call call) {
+      if (call != Call::kSync || (!is_long() && random() % 4 != 0) || cuts >= most) return;
+      const std::string folder = folder_.path(std::to_string(++cuts));
+      vfs_.power_loss(folder, std::uniform_real_distribution<double>(0, 1)(random), random);
+      std::filesystem::copy_file(path_ + ".lock", folder + "/u.db.lock");
+      ledgers_.push_back(work.ledger());
+    });
+    work.run();
+    vfs_.reset();
+    EXPECT_EQ(work.errors(), 0);
+    for (int i = 1; i <= cuts; ++i) {
+      const std::string folder = folder_.path(std::to_string(i));
+      const bool exists = std::filesystem::exists(folder + "/u.db");
+      const Ledger& ledger = ledgers_[static_cast<std::size_t>(i - 1)];
+      for (const std::string& one : wrongs(folder + "/u.db", ledger)) {
+        wrong.push_back(fmt::format("cut {}{}: {}", i, exists ? "" : " (no file)", one));
+      }
+      std::filesystem::remove_all(folder);
+    }
+    cuts_ = cuts;
+    return wrong;
+  }
+
+  FaultVfs& vfs_ = FaultVfs::instance();
+  support::TempFolder folder_;
+  std::string path_ = folder_.path("u.db");
+  std::vector<Ledger> ledgers_;
+  int cuts_ = 0;
+};
+
+TEST_F(StorageTest, PowerLossLosesNothingThatWasTold) {
+  const auto wrong = lose_power(100000);
+  EXPECT_THAT(wrong, IsEmpty());
+  RecordProperty("cuts", cuts_);
+  fmt::print("{} cuts\n", cuts_);
+  EXPECT_GE(cuts_, 30);
+}
+
+TEST_F(StorageTest, PowerLossIsNoticedWhereNothingIsSynced) {
+  vfs_.lie_about_syncs();
+  EXPECT_FALSE(lose_power(100000).empty());
+}
+
+const std::string kAllocation = "allocation";
+
+// Runs the work with a fault that `arm(n)` makes, for each n until there are no more such calls,
+// and looks at what it leaves behind after `disarm`, which says whether the fault came.
+void sweep(const std::string& what, std::int64_t stride,
+           const std::function<void(std::int64_t)>& arm, const std::function<bool()>& disarm) {
+  int runs = 0;
+  int refused = 0;
+  for (std::int64_t n = 1;; n += is_long() ? 1 : stride) {
+    support::TempFolder folder;
+    const std::string path = folder.path("u.db");
+    Work work(path, 1, 8);
+    if (what == kAllocation) work.leave_out_silences();
+    bool opened = true;
+    arm(n);
+    try {
+      work.run();
+    } catch (const core::Error&) {
+      opened = false;
+    } catch (const std::bad_alloc&) {
+      opened = false;
+    }
+    if (!disarm()) break;
+    ++runs;
+    if (!opened || work.errors() > 0) ++refused;
+    ASSERT_THAT(wrongs(path, work.ledger()), IsEmpty()) << what << " " << n;
+    FaultVfs::instance().reset();  // it keeps what each file has
+  }
+  fmt::print("{}: {} runs, {} with an error\n", what, runs, refused);
+  EXPECT_GT(runs, 10);
+  EXPECT_GT(refused, 0);
+}
+
+TEST_F(StorageTest, EveryCallOfTheDiskMayFailOnce) {
+  sweep(
+      "call", 29, [&](std::int64_t n) { vfs_.fail_at(n, false); },
+      [&] {
+        const bool failed = vfs_.has_failed();
+        vfs_.reset();
+        return failed;
+      });
+}
+
+TEST_F(StorageTest, EveryCallOfTheDiskMayFailForGood) {
+  sweep(
+      "calls from", 29, [&](std::int64_t n) { vfs_.fail_at(n, true); },
+      [&] {
+        const bool failed = vfs_.has_failed();
+        vfs_.reset();
+        return failed;
+      });
+}
+
+TEST_F(StorageTest, EveryAllocationMayFailOnce) {
+  sweep(
+      kAllocation, 997, [](std::int64_t n) { fail_allocation(n, false); },
+      [] {
+        allow_allocations();
+        return allocation_failed();
+      });
+}
+
+TEST_F(StorageTest, EveryAllocationMayFailForGood) {
+  sweep(
+      kAllocation, 997, [](std::int64_t n) { fail_allocation(n, true); },
+      [] {
+        allow_allocations();
+        return allocation_failed();
+      });
+}
+
+}  // namespace
+}  // namespace usaged::faults
