@@ -19,6 +19,8 @@ using std::chrono::steady_clock;
 
 // How long a thread may be silent beyond what it is allowed to take.
 constexpr std::chrono::seconds kSilence{30};
+// How often a full disk is looked at.
+constexpr std::chrono::milliseconds kDiskPause{5000};
 // Accounts that failed in one poll and have a line of their own in the log.
 constexpr std::size_t kMostLogged = 5;
 
@@ -70,6 +72,16 @@ std::optional<Collector::Job> Collector::most_due(bool live) {
     if (!best || due.at < best->due.at) best = Job{scope.get(), due};
   }
   return best;
+}
+
+// Once there is room again, what failed for want of it is due at once.
+void Collector::look_for_room() {
+  if (!disk_full_ || !world_.store.room().enough()) return;
+  disk_full_ = false;
+  world_.log.info("the disk has room again", {{"database", world_.store.path()}});
+  for (const auto& scope : scopes_) {
+    scope->wanted = scope->wanted || (scope->last && scope->last->outcome == Outcome::kStorage);
+  }
 }
 
 std::optional<Collector::Job> Collector::pick(bool live) {
@@ -135,8 +147,10 @@ void Collector::work(Worker& worker) {
     std::chrono::milliseconds pause{};
     {
       const std::lock_guard lock(mutex_);
+      look_for_room();
       job = pick(true);
       if (!job) pause = wait_until(world_.clock, next_due_time());
+      if (disk_full_) pause = std::min(pause, kDiskPause);
     }
     if (job) {
       // A poll, and two daily questions around it at most, each with its own time.
@@ -232,7 +246,7 @@ PollResult Collector::run(const Job& job) {
   try {
     result = poll(job);
     last = world_.store.last_attempt(job.scope->target->name, job.scope->region);
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {
     // The store itself failed; the attempt is remembered here only.
     result.outcome = Outcome::kStorage;
     result.error = e.what();
@@ -274,6 +288,8 @@ PollResult Collector::run(const Job& job) {
 PollResult Collector::poll(const Job& job) {
   const core::Target& target = *job.scope->target;
   const std::string& region = job.scope->region;
+  const store::Room room = world_.store.room();
+  if (!room.enough()) disk_full_ = true;
   const std::int64_t id = world_.store.begin_poll(target.name, region, job.due.slot,
                                                   job.scope->interval, world_.clock.now());
   world_.log.debug("poll begins", {{"target", target.name},
@@ -285,6 +301,10 @@ PollResult Collector::poll(const Job& job) {
   net::CallStats stats;
   std::vector<std::string> accounts;
   try {
+    if (!room.enough()) {
+      throw Error(core::ErrorCode::kStorage, "not asked: there is no room on the disk: {}",
+                  room.text());
+    }
     const auto began = steady_clock::now();
     Asked asked = ask(job, stats);
     const auto answered = steady_clock::now();
@@ -333,7 +353,7 @@ PollResult Collector::poll(const Job& job) {
   } catch (const net::AwsError& e) {
     result.outcome = e.outcome();
     result.error = e.what();
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {
     result.outcome = Outcome::kStorage;
     result.error = e.what();
   }
@@ -349,7 +369,7 @@ PollResult Collector::poll(const Job& job) {
       world_.store.sum_days();
       world_.store.thin(target.name, region, world_.clock.now(), config_.retention.samples);
       if (target.free_trials) refresh_trials(job, accounts);
-    } catch (const Error& e) {  // the poll is good all the same
+    } catch (const std::exception& e) {  // the poll is good all the same
       world_.log.error("the work after a poll broke off",
                        {{"target", target.name}, {"region", region}, {"error", e.what()}});
     }

@@ -102,6 +102,7 @@ class Collector {
   };
 
   std::optional<Job> pick(bool live);
+  void look_for_room();
   std::optional<Job> most_due(bool live);
   core::Time next_due_time() const;
   void work(Worker& worker);
@@ -133,6 +134,7 @@ class Collector {
   std::vector<std::unique_ptr<Scope>> scopes_;
   std::map<const core::Target*, int> running_;
   int busy_ = 0;
+  std::atomic<bool> disk_full_ = false;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/spike.h"
+#include "store/disk.h"
 #include "store/months.h"
 
 namespace usaged::app {
@@ -234,6 +235,20 @@ std::vector<Measured> stale_scopes(store::Reader& reader, const core::Rule& rule
   return result;
 }
 
+// Megabytes that are free where the database is.
+std::vector<Measured> disk(const store::Reader& reader, Time now) {
+  const store::Room room = store::room_for(reader.path());
+  constexpr double kMegabyte = 1 << 20;
+  Measured one;
+  one.group.labels = {{"database", reader.path()}};
+  one.measurement.oldest = one.measurement.newest = now;
+  one.measurement.before = value_of(static_cast<double>(store::Room::kNeeded) / kMegabyte);
+  one.measurement.after = value_of(static_cast<double>(room.free) / kMegabyte);
+  one.measurement.judged = room.enough() ? Verdict::kCalm : Verdict::kIncreased;
+  if (!room.enough()) one.measurement.details = text_of({{"disk", room.text()}});
+  return {one};
+}
+
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::ranges::nth_element(values, middle);
@@ -374,6 +389,8 @@ std::vector<Measured> measure(store::Reader& reader, const core::Rule& rule, Tim
       return ending_trials(reader, rule, now);
     case core::RuleKind::kStale:
       return stale_scopes(reader, rule, now);
+    case core::RuleKind::kDisk:
+      return disk(reader, now);
     case core::RuleKind::kPrice:
       return prices(reader, rule, now);
     case core::RuleKind::kParity:

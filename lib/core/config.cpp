@@ -167,7 +167,7 @@ std::uint32_t uid_of(const std::string& user) {
   return number;
 }
 
-constexpr std::array<std::pair<RuleKind, std::string_view>, 10> kRuleKinds{
+constexpr std::array<std::pair<RuleKind, std::string_view>, 11> kRuleKinds{
     {{RuleKind::kSpike, "spike"},
      {RuleKind::kIncrease, "increase"},
      {RuleKind::kThreshold, "threshold"},
@@ -176,6 +176,7 @@ constexpr std::array<std::pair<RuleKind, std::string_view>, 10> kRuleKinds{
      {RuleKind::kGone, "gone"},
      {RuleKind::kTrial, "trial"},
      {RuleKind::kStale, "stale"},
+     {RuleKind::kDisk, "disk"},
      {RuleKind::kPrice, "price"},
      {RuleKind::kParity, "parity"}}};
 
@@ -922,6 +923,9 @@ Rule default_rule(RuleKind kind, const std::string& name) {
       rule.severity = "error";
       rule.window = 6 * kHour;
       break;
+    case RuleKind::kDisk:
+      rule.severity = "critical";
+      break;
     case RuleKind::kPrice:
       rule.severity = "info";
       rule.group_by = {"region", "type"};
@@ -936,7 +940,8 @@ Rule default_rule(RuleKind kind, const std::string& name) {
 
 std::vector<Rule> Config::default_rules() {
   return {default_rule(RuleKind::kSpike, "cost-spike"),
-          default_rule(RuleKind::kStale, "collection-stale")};
+          default_rule(RuleKind::kStale, "collection-stale"),
+          default_rule(RuleKind::kDisk, "disk-full")};
 }
 
 Seconds interval_of(const Config& config, const Target& target) {

@@ -68,6 +68,7 @@ enum class RuleKind {
   kTrial,      // a free trial ends within `window`
   kStale,      // a target has had no good poll of a region for a `window`
   kPrice,      // what a unit costs changes over `window`
+  kDisk,       // the database's disk has no room for polls
   kParity,     // it lacks what most others of its kind have
 };
 

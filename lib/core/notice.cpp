@@ -84,6 +84,10 @@ Labels explain(const Alert& alert, const std::string& place) {
     annotations["reason"] =
         fmt::format("{} failures in a row; the last one: {} {}", details.value("failures", 0),
                     text("outcome"), text("error"));
+  } else if (details.contains("disk")) {
+    summary =
+        fmt::format("{}: nothing is polled: {}, for {}{}", alert.rule, text("disk"), place, calm);
+    annotations["reason"] = "Make room on the disk of the database; polls go on by themselves.";
   } else if (details.contains("missing")) {  // a parity
     std::vector<std::string> missing;
     for (const json& one : details["missing"]) missing.push_back(one.get<std::string>());

@@ -23,6 +23,7 @@
 #include "core/trial.h"
 #include "core/usage.h"
 #include "store/database.h"
+#include "store/disk.h"
 #include "store/reader.h"
 #include "store/samples.h"
 #include "store/series.h"
@@ -118,6 +119,9 @@ class Store {
   explicit Store(const std::string& path);
 
   const std::string& path() const { return path_; }
+
+  // Whether the disk has room for a poll; before each. Without it the reserve is given back.
+  Room room() const { return reserve_.check(); }
 
   // Marks the polls that were running when the last process ended as interrupted; how many.
   int recover(core::Time now);
@@ -286,6 +290,7 @@ class Store {
   std::mutex summing_;
   std::atomic<bool> sum_wanted_ = false;
   WriteLock lock_;
+  Reserve reserve_{path_};
   Connection db_;
   Samples samples_;
   std::map<std::string, SeriesIndex> regions_;

@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "core/usage.h"
+#include "store/disk.h"
 #include "store/history.h"
 
 namespace usaged::web {
@@ -294,6 +295,9 @@ std::string metrics_text(store::Reader& reader, const Counters& counters, core::
               bytes_of(reader.path()));
   text.single("inspector_usaged_database_wal_bytes", "gauge", "Size of its write-ahead log.",
               bytes_of(reader.path() + "-wal"));
+  text.single("inspector_usaged_disk_free_bytes", "gauge",
+              "What may be written to the disk of the database.",
+              static_cast<double>(store::room_for(reader.path()).free));
   configuration(text, values);
   text.family("inspector_usaged_build_info", "gauge", "The program's version; always 1.");
   text.sample("inspector_usaged_build_info", {{"version", USAGED_VERSION}}, 1);

@@ -11,6 +11,7 @@
 #include "store/coverage.h"
 #include "store/database.h"
 #include "store/days.h"
+#include "store/disk.h"
 #include "store/echo.h"
 #include "store/months.h"
 #include "store/selection.h"
@@ -402,6 +403,7 @@ Json status_reply(Asking asking) {
   const bool polled = counts["ok"] + counts["retrying"] + counts["failing"] > 0;
   const std::string state = !polled ? "empty" : counts["failing"] > 0 ? "degraded" : "ok";
   const std::string& path = asking.reader.path();
+  const store::Room room = store::room_for(path);
   Json data{{"state", state},
             {"version", USAGED_VERSION},
             {"now", core::format_time(asking.now)},
@@ -410,7 +412,9 @@ Json status_reply(Asking asking) {
              {{"path", path},
               {"schema", store::schema_version()},
               {"bytes", file_size(path)},
-              {"wal_bytes", file_size(path + "-wal")}}},
+              {"wal_bytes", file_size(path + "-wal")},
+              {"free_bytes", room.free},
+              {"has_room", room.enough()}}},
             {"polls", polls},
             {"alerts_firing", firing},
             {"scopes", scope_counts},
