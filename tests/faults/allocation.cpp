@@ -47,8 +47,11 @@ OwnAllocations::OwnAllocations() : at_(std::exchange(plan.at, 0)) {}
 OwnAllocations::~OwnAllocations() { plan.at = at_; }
 
 namespace {
+void* try_to_allocate(std::size_t size) {
+  return fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
+}
 void* allocate(std::size_t size) {
-  void* memory = fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
+  void* memory = try_to_allocate(size);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
@@ -58,6 +61,14 @@ void* allocate(std::size_t size) {
 
 void* operator new(std::size_t size) { return usaged::faults::allocate(size); }
 void* operator new[](std::size_t size) { return usaged::faults::allocate(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return usaged::faults::try_to_allocate(size);
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return usaged::faults::try_to_allocate(size);
+}
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
