@@ -276,9 +276,11 @@ step "Downgrade"
 expect "the old package installs" in_it dpkg -i --force-confold /root/old.deb
 expect "and reads the same database" api /-/ready
 in_it systemctl stop inspector-usaged
-# Without the checksums of pages, which the shell does not write.
-sh_in_it "sqlite3 /var/lib/inspector-usaged/inspector-usaged.db 'PRAGMA journal_mode = DELETE' \
-  '.filectrl reserve_bytes 0' VACUUM \"INSERT INTO migration (version, name, checksum) VALUES (9999, 'of the future', '')\""
+# The shell writes no checksums of pages, so it makes a database that has none.
+sh_in_it "cd /var/lib/inspector-usaged && sqlite3 inspector-usaged.db .dump | sqlite3 /root/newer.db &&
+  sqlite3 /root/newer.db 'PRAGMA application_id = 0x69757367' \
+    \"INSERT INTO migration (version, name, checksum) VALUES (9999, 'of the future', '')\" &&
+  cat /root/newer.db >inspector-usaged.db && rm -f inspector-usaged.db-wal inspector-usaged.db-shm"
 sum=$(in_it sha256sum /var/lib/inspector-usaged/inspector-usaged.db)
 in_it systemctl start inspector-usaged || true
 expect "a newer database is refused" sh_in_it \
