@@ -42,7 +42,6 @@ void install_allocation_faults() {
 void fail_allocation(std::int64_t n, bool for_good) { plan = {0, n, for_good, false}; }
 void allow_allocations() { plan.at = 0; }
 bool allocation_failed() { return plan.failed; }
-std::int64_t allocations() { return plan.count; }
 OwnAllocations::OwnAllocations() : at_(std::exchange(plan.at, 0)) {}
 OwnAllocations::~OwnAllocations() { plan.at = at_; }
 

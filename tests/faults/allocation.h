@@ -14,8 +14,6 @@ void fail_allocation(std::int64_t n, bool for_good);
 void allow_allocations();
 // Whether one has failed since fail_allocation().
 bool allocation_failed();
-// How many there were.
-std::int64_t allocations();
 
 // While one of these lives none fails, nor is counted: what a test does in between.
 class OwnAllocations {

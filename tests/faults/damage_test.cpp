@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -17,8 +16,6 @@ namespace fs = std::filesystem;
 using ::testing::IsEmpty;
 
 constexpr std::size_t kPage = 4096;
-
-bool is_long() { return std::getenv("FAULTS") != nullptr; }  // NOLINT(concurrency-mt-unsafe)
 
 std::string read(const std::string& path) {
   std::ifstream in(path, std::ios::binary);

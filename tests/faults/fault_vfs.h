@@ -11,7 +11,6 @@
 #include <map>
 #include <mutex>
 #include <random>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,7 +49,6 @@ class FaultVfs {
     fail_at_ = n;
     for_good_ = for_good;
   }
-  std::int64_t calls() const { return calls_; }
   bool has_failed() const { return fail_at_ > 0 && calls_ >= fail_at_; }
 
   // A sync does nothing, as with `PRAGMA synchronous = OFF`, but says that it did.

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "faults/allocation.h"
@@ -17,8 +16,6 @@ using ::testing::IsEmpty;
 // Below all connections of this program.
 const FaultVfs& kBelow = FaultVfs::instance();
 
-bool is_long() { return std::getenv("FAULTS") != nullptr; }  // NOLINT(concurrency-mt-unsafe)
-
 class StorageTest : public ::testing::Test {
  protected:
   StorageTest() { vfs_.reset(); }
@@ -26,13 +23,13 @@ class StorageTest : public ::testing::Test {
 
   // What power losses at any sync of a run, or just after somebody was told something, leave
   // behind.
-  std::vector<std::string> lose_power(int most) {
+  std::vector<std::string> lose_power() {
     std::mt19937 random(7);
     std::vector<std::string> wrong;
     Work work(path_, 1, is_long() ? 150 : 40);
     int cuts = 0;
     vfs_.before([&](Call call) {
-      if (call != Call::kSync || (!is_long() && random() % 4 != 0) || cuts >= most) return;
+      if (call != Call::kSync || (!is_long() && random() % 4 != 0)) return;
       const std::string folder = folder_.path(std::to_string(++cuts));
       vfs_.power_loss(folder, std::uniform_real_distribution<double>(0, 1)(random), random);
       std::filesystem::copy_file(path_ + ".lock", folder + "/u.db.lock");
@@ -62,7 +59,7 @@ class StorageTest : public ::testing::Test {
 };
 
 TEST_F(StorageTest, PowerLossLosesNothingThatWasTold) {
-  const auto wrong = lose_power(100000);
+  const auto wrong = lose_power();
   EXPECT_THAT(wrong, IsEmpty());
   RecordProperty("cuts", cuts_);
   fmt::print("{} cuts\n", cuts_);
@@ -71,14 +68,12 @@ TEST_F(StorageTest, PowerLossLosesNothingThatWasTold) {
 
 TEST_F(StorageTest, PowerLossIsNoticedWhereNothingIsSynced) {
   vfs_.lie_about_syncs();
-  EXPECT_FALSE(lose_power(100000).empty());
+  EXPECT_FALSE(lose_power().empty());
 }
-
-const std::string kAllocation = "allocation";
 
 // Runs the work with a fault that `arm(n)` makes, for each n until there are no more such calls,
 // and looks at what it leaves behind after `disarm`, which says whether the fault came.
-void sweep(const std::string& what, std::int64_t stride,
+void sweep(const std::string& what, std::int64_t stride, bool silences,
            const std::function<void(std::int64_t)>& arm, const std::function<bool()>& disarm) {
   int runs = 0;
   int refused = 0;
@@ -86,7 +81,7 @@ void sweep(const std::string& what, std::int64_t stride,
     support::TempFolder folder;
     const std::string path = folder.path("u.db");
     Work work(path, 1, 8);
-    if (what == kAllocation) work.leave_out_silences();
+    if (!silences) work.leave_out_silences();
     bool opened = true;
     arm(n);
     try {
@@ -107,43 +102,30 @@ void sweep(const std::string& what, std::int64_t stride,
   EXPECT_GT(refused, 0);
 }
 
-TEST_F(StorageTest, EveryCallOfTheDiskMayFailOnce) {
+void sweep_calls(bool for_good) {
+  FaultVfs& vfs = FaultVfs::instance();
   sweep(
-      "call", 29, [&](std::int64_t n) { vfs_.fail_at(n, false); },
+      "call", 29, true, [&](std::int64_t n) { vfs.fail_at(n, for_good); },
       [&] {
-        const bool failed = vfs_.has_failed();
-        vfs_.reset();
+        const bool failed = vfs.has_failed();
+        vfs.reset();
         return failed;
       });
 }
 
-TEST_F(StorageTest, EveryCallOfTheDiskMayFailForGood) {
+void sweep_allocations(bool for_good) {
   sweep(
-      "calls from", 29, [&](std::int64_t n) { vfs_.fail_at(n, true); },
-      [&] {
-        const bool failed = vfs_.has_failed();
-        vfs_.reset();
-        return failed;
-      });
-}
-
-TEST_F(StorageTest, EveryAllocationMayFailOnce) {
-  sweep(
-      kAllocation, 997, [](std::int64_t n) { fail_allocation(n, false); },
+      "allocation", 997, false, [&](std::int64_t n) { fail_allocation(n, for_good); },
       [] {
         allow_allocations();
         return allocation_failed();
       });
 }
 
-TEST_F(StorageTest, EveryAllocationMayFailForGood) {
-  sweep(
-      kAllocation, 997, [](std::int64_t n) { fail_allocation(n, true); },
-      [] {
-        allow_allocations();
-        return allocation_failed();
-      });
-}
+TEST_F(StorageTest, EveryCallOfTheDiskMayFailOnce) { sweep_calls(false); }
+TEST_F(StorageTest, EveryCallOfTheDiskMayFailForGood) { sweep_calls(true); }
+TEST_F(StorageTest, EveryAllocationMayFailOnce) { sweep_allocations(false); }
+TEST_F(StorageTest, EveryAllocationMayFailForGood) { sweep_allocations(true); }
 
 }  // namespace
 }  // namespace usaged::faults

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <random>
@@ -19,6 +20,9 @@
 namespace usaged::faults {
 
 inline const core::Time kStart = core::from_unix(1772366400);  // a midnight
+
+// Whether every case is wanted (FAULTS=long), rather than some of each.
+inline bool is_long() { return std::getenv("FAULTS") != nullptr; }  // NOLINT(concurrency-mt-unsafe)
 
 // What was tried to be stored, by a key of its own, and whether somebody was told that it was.
 struct Entry {
