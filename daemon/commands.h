@@ -52,9 +52,7 @@ void add_manual(CLI::App& app, const Globals& globals);
 
 // Blocks the signals that end the program in every thread begun from now on, and ignores SIGPIPE.
 void block_signals();
-// Waits for one of them, or for `limit`; then requests the stop. `tick` is called every second.
-// With `hangup`, SIGHUP calls that instead of ending.
-void wait_for_signal(app::Stop& stop, std::optional<core::Seconds> limit,
-                     const std::function<void()>& tick, const std::function<void()>& hangup = {});
+// Waits for one of them and returns it; 0 if none has come within `limit`.
+int wait_for_signal(std::optional<core::Seconds> limit);
 
 }  // namespace usaged::daemon

@@ -93,7 +93,8 @@ void demo(const DemoFlags& flags) {
       demo.database(), program, demo.database(), demo.url(),
       flags.options.database.empty() ? " and removes what it stored" : "");
   std::fflush(stdout);
-  wait_for_signal(stop, limit, nullptr);
+  wait_for_signal(limit);
+  stop.request();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 
@@ -25,6 +26,9 @@ namespace {
 using core::Error;
 using core::ErrorCode;
 using web::Json;
+
+// How often `systemctl status` is told anew.
+constexpr core::Seconds kStatusPause{10};
 
 core::Config load_with_targets(const Globals& globals) {
   core::Config config = core::load_config(globals.config_path);
@@ -86,14 +90,17 @@ int run_daemon(const Globals& globals) {
     sd_notify(0, "READY=1");
     std::uint64_t watchdog_us = 0;
     const bool watched = sd_watchdog_enabled(0, &watchdog_us) > 0;
-    const auto ping_every = std::max<std::uint64_t>(watchdog_us / 1000000 / 4, 1);
-    std::uint64_t seconds = 0;
-    const auto tick = [&] {
-      ++seconds;
-      if (watched && seconds % ping_every == 0 && daemon.alive()) sd_notify(0, "WATCHDOG=1");
-      if (seconds % 10 == 1) sd_notify(0, ("STATUS=" + daemon.status_line()).c_str());
-    };
-    wait_for_signal(stop, std::nullopt, tick, [&daemon] { reload(daemon); });
+    core::Seconds pause = kStatusPause;
+    if (watched) {
+      pause = std::clamp(core::Seconds{static_cast<std::int64_t>(watchdog_us / 1000000 / 4)},
+                         core::Seconds{1}, pause);
+    }
+    for (int signal = 0; signal == 0 || signal == SIGHUP; signal = wait_for_signal(pause)) {
+      if (signal == SIGHUP) reload(daemon);
+      if (watched && daemon.alive()) sd_notify(0, "WATCHDOG=1");
+      sd_notify(0, ("STATUS=" + daemon.status_line()).c_str());
+    }
+    stop.request();
     sd_notify(0, "STOPPING=1");
     log.info("stopping");
     daemon.join();

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <ctime>
 
@@ -24,21 +27,23 @@ void block_signals() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-void wait_for_signal(app::Stop& stop, std::optional<core::Seconds> limit,
-                     const std::function<void()>& tick, const std::function<void()>& hangup) {
+int wait_for_signal(std::optional<core::Seconds> limit) {
+  using std::chrono::steady_clock;
   const sigset_t set = ending_signals();
-  const auto start = std::chrono::steady_clock::now();
-  while (!limit || std::chrono::steady_clock::now() - start < *limit) {
-    const timespec second{1, 0};
-    const int signal = sigtimedwait(&set, nullptr, &second);
-    if (signal == SIGHUP && hangup) {
-      hangup();
-    } else if (signal > 0) {
-      break;
+  const auto end = steady_clock::now() + limit.value_or(core::Seconds{0});
+  int signal = -1;
+  // Being stopped and continued interrupts it.
+  do {
+    if (!limit) {
+      signal = sigwaitinfo(&set, nullptr);
+      continue;
     }
-    if (tick) tick();
-  }
-  stop.request();
+    const auto left = std::max(end - steady_clock::now(), steady_clock::duration{0});
+    const auto whole = std::chrono::floor<core::Seconds>(left);
+    const timespec time{whole.count(), std::chrono::nanoseconds{left - whole}.count()};
+    signal = sigtimedwait(&set, nullptr, &time);
+  } while (signal < 0 && errno == EINTR);
+  return std::max(signal, 0);
 }
 
 }  // namespace usaged::daemon

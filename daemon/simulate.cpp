@@ -76,8 +76,7 @@ void simulate(const SimulateFlags& flags) {
       core::format_time(simulator.now()), options.credentials.access_key_id,
       options.organization.regions.front(), simulator.url(), sim::kAdministrator);
   std::fflush(stdout);
-  app::Stop stop;
-  wait_for_signal(stop, std::nullopt, nullptr);
+  wait_for_signal(std::nullopt);
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ using core::Time;
 // How long an evaluation waits for the polls that are under way.
 constexpr std::chrono::milliseconds kPatience{2000};
 constexpr std::chrono::milliseconds kPause{50};
+// Without news there is nothing to do.
+constexpr std::chrono::hours kLongest{1};
 
 // Whether a step has to be stored.
 bool is_news(const core::AlertStep& step, const core::Alert& open) {
@@ -64,26 +66,21 @@ void Alerter::start() {
 }
 
 void Alerter::join() {
-  changed_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
 void Alerter::notice() {
-  const std::lock_guard lock(mutex_);
   dirty_ = true;
-  changed_.notify_all();
+  world_.stop.wake();
 }
 
 void Alerter::work() {
   while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, std::chrono::seconds{1},
-                        [this] { return dirty_ || world_.stop.requested(); });
-      // What is new is evaluated even when stopping: the next start would have to ask again first.
-      if (!dirty_ && world_.stop.requested()) return;
-      if (!dirty_) continue;
-      dirty_ = false;
+    const bool goes_on = world_.stop.wait_for(kLongest, [this] { return dirty_.load(); });
+    // What is new is evaluated even when stopping: the next start would have to ask again first.
+    if (!dirty_.exchange(false)) {
+      if (!goes_on) return;
+      continue;
     }
     for (auto waited = std::chrono::milliseconds{0};
          waited < kPatience && !world_.quiet() && world_.stop.wait_for(kPause); waited += kPause) {

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -56,9 +55,7 @@ class Alerter {
   World world_;
   store::Reader reader_;
   RuleMemory memory_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool dirty_ = false;
+  std::atomic<bool> dirty_ = false;
   std::thread thread_;
 };
 

@@ -44,18 +44,25 @@ void Stop::request() {
   changed_.notify_all();
 }
 
-bool Stop::wait_for(milliseconds duration) {
+bool Stop::wait_for(milliseconds duration, const std::function<bool()>& come) {
   std::unique_lock lock(mutex_);
-  return !changed_.wait_for(lock, duration, [this] { return flag_.load(); });
+  changed_.wait_for(lock, duration, [&] { return flag_.load() || come(); });
+  return !flag_;
+}
+
+void Stop::wake() {
+  const std::lock_guard lock(mutex_);
+  changed_.notify_all();
 }
 
 milliseconds wait_until(const Clock& clock, core::Time until) {
-  constexpr double kMostMs = 1000;
+  constexpr double kMostMs = 30000;  // at speed 1
   constexpr double kLeastMs = 10;
   const double speed = clock.speed();
   if (speed <= 0) return milliseconds{50};
   const double left = static_cast<double>((until - clock.now()).count()) / speed * 1000;
-  return milliseconds{static_cast<std::int64_t>(std::clamp(left, kLeastMs, kMostMs))};
+  return milliseconds{
+      static_cast<std::int64_t>(std::clamp(left, kLeastMs, std::max(kLeastMs, kMostMs / speed)))};
 }
 
 }  // namespace usaged::app

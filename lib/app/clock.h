@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 
 #include "core/time.h"
@@ -42,7 +43,7 @@ class ManualClock : public Clock {
   double speed_ = 0;
 };
 
-// Tells every thread of the program to end.
+// Tells every thread of the program to end, and wakes those that wait for something to do.
 class Stop {
  public:
   void request();
@@ -50,7 +51,12 @@ class Stop {
   // For what looks at a flag.
   const std::atomic<bool>* flag() const { return &flag_; }
   // Waits in real time; false if it was told to stop.
-  bool wait_for(std::chrono::milliseconds duration);
+  bool wait_for(std::chrono::milliseconds duration) {
+    return wait_for(duration, [] { return false; });
+  }
+  // The same, or until `come`, which is looked at after each wake().
+  bool wait_for(std::chrono::milliseconds duration, const std::function<bool()>& come);
+  void wake();
 
  private:
   std::atomic<bool> flag_{false};
@@ -58,8 +64,8 @@ class Stop {
   std::condition_variable changed_;
 };
 
-// How long to wait, in real time, until `until` has come: never more than a second, so that a clock
-// that jumps is noticed.
+// How long to wait, in real time, until `until` has come: never more than 30 of the clock's
+// seconds, so that one that jumps is noticed.
 std::chrono::milliseconds wait_until(const Clock& clock, core::Time until);
 
 }  // namespace usaged::app

@@ -21,6 +21,8 @@ using std::chrono::steady_clock;
 constexpr std::chrono::seconds kSilence{30};
 // How often a full disk is looked at.
 constexpr std::chrono::milliseconds kDiskPause{5000};
+// A worker that waits for another's place.
+constexpr std::chrono::hours kUntilWoken{1};
 // Accounts that failed in one poll and have a line of their own in the log.
 constexpr std::size_t kMostLogged = 5;
 
@@ -143,23 +145,43 @@ void Collector::join() {
 void Collector::work(Worker& worker) {
   while (!world_.stop.requested()) {
     worker.expected = steady_clock::now() + kSilence;
-    std::optional<Job> job;
-    std::chrono::milliseconds pause{};
-    {
-      const std::lock_guard lock(mutex_);
-      look_for_room();
-      job = pick(true);
-      if (!job) pause = wait_until(world_.clock, next_due_time());
-      if (disk_full_) pause = std::min(pause, kDiskPause);
-    }
-    if (job) {
+    const Turn turn = next_turn();
+    if (turn.job) {
       // A poll, and two daily questions around it at most, each with its own time.
       worker.expected = steady_clock::now() + 3 * config_.collection.poll_timeout + kSilence;
-      run(*job);
+      run(*turn.job);
+    } else if (turn.watch) {
+      worker.expected = steady_clock::now() + *turn.watch + kSilence;
+      world_.stop.wait_for(*turn.watch, [this] { return asked_.load(); });
+      watched_ = false;
     } else {
-      world_.stop.wait_for(pause);
+      worker.expected = steady_clock::time_point::max();
+      world_.stop.wait_for(kUntilWoken, [this] { return !watched_; });
     }
   }
+}
+
+// Of the workers without a job one waits for the next, the others for its place.
+Collector::Turn Collector::next_turn() {
+  Turn turn;
+  bool unwatched = false;
+  {
+    const std::lock_guard lock(mutex_);
+    asked_ = false;
+    look_for_room();
+    turn.job = pick(true);
+    if (!watched_) {
+      if (turn.job) {
+        unwatched = true;
+      } else {
+        watched_ = true;
+        turn.watch = wait_until(world_.clock, next_due_time());
+        if (disk_full_) turn.watch = std::min(*turn.watch, kDiskPause);
+      }
+    }
+  }
+  if (unwatched) world_.stop.wake();
+  return turn;
 }
 
 std::vector<PollResult> Collector::poll_due() {
@@ -203,6 +225,8 @@ std::vector<std::pair<std::string, std::string>> Collector::poll_soon(
     scope->wanted = true;
     polls.emplace_back(scope->target->name, scope->region);
   }
+  asked_ = true;
+  world_.stop.wake();
   return polls;
 }
 

@@ -101,6 +101,14 @@ class Collector {
     std::atomic<std::chrono::steady_clock::time_point> expected;  // shows life again by then
   };
 
+  // What a worker does next: a job, or waiting for one.
+  struct Turn {
+    std::optional<Job> job;
+    std::optional<std::chrono::milliseconds>
+        watch;  // this worker is the one that looks at the clock
+  };
+
+  Turn next_turn();
   std::optional<Job> pick(bool live);
   void look_for_room();
   std::optional<Job> most_due(bool live);
@@ -135,6 +143,8 @@ class Collector {
   std::map<const core::Target*, int> running_;
   int busy_ = 0;
   std::atomic<bool> disk_full_ = false;
+  std::atomic<bool> watched_ = false;  // an idle worker waits for what is due next
+  std::atomic<bool> asked_ = false;    // there is something to do out of turn
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -14,7 +14,6 @@ namespace {
 using core::ReceiverKind;
 using core::Time;
 
-constexpr std::chrono::milliseconds kPause{250};
 constexpr int kAtATime = 100;
 constexpr int kPingAttempts = 3;
 
@@ -50,9 +49,11 @@ void Notifier::start() {
     Line& self = *line;
     self.thread = std::thread([this, &self] {
       name_thread("send");
-      while (world_.stop.wait_for(kPause)) {
+      auto pause = std::chrono::milliseconds{0};
+      while (world_.stop.wait_for(pause, [&self] { return self.news || self.polled; })) {
         try {
           serve(self, false);
+          pause = wait_until(world_.clock, next_due(self));
         } catch (const std::exception& e) {
           self.news = true;  // what it was at has to be done yet
           world_.log.error("delivery broke off",
@@ -72,6 +73,7 @@ void Notifier::join() {
 
 void Notifier::notice() {
   for (const auto& line : lines_) line->news = true;
+  world_.stop.wake();
 }
 
 void Notifier::polled() {
@@ -79,6 +81,7 @@ void Notifier::polled() {
     line->news = true;
     line->polled = true;
   }
+  world_.stop.wake();
 }
 
 int Notifier::deliver_due() {
@@ -103,6 +106,22 @@ int Notifier::serve(Line& line, bool at_once) {
   const int delivered = deliver(line);
   if (line.receiver->kind == ReceiverKind::kAlertmanager) resend(line, now);
   return delivered;
+}
+
+// When there is something to do, if nothing happens.
+Time Notifier::next_due(const Line& line) {
+  const core::Receiver& receiver = *line.receiver;
+  const Time now = world_.clock.now();
+  Time due = now + core::kDay;
+  if (receiver.kind == ReceiverKind::kPing) return due;
+  const auto consider = [&due](std::optional<Time> t) {
+    if (t) due = std::min(due, *t);
+  };
+  consider(line.next);
+  consider(world_.store.next_attempt(receiver.name));
+  if (receiver.digest != core::Digest::kNever) consider(digest_slot(receiver, now) + core::kDay);
+  if (line.resent) consider(*line.resent + net::kAlertmanagerResend);
+  return due;
 }
 
 void Notifier::compose(Line& line, bool at_once, Time now) {

@@ -69,6 +69,7 @@ class Notifier {
   };
 
   int serve(Line& line, bool at_once);
+  core::Time next_due(const Line& line);
   void compose(Line& line, bool at_once, core::Time now);
   void compose_digest(Line& line, core::Time now);
   void resend(Line& line, core::Time now);

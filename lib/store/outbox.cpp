@@ -387,6 +387,19 @@ std::vector<core::Alert> Store::resolved_since(Time since) {
   });
 }
 
+std::optional<Time> Store::next_attempt(const std::string& receiver) {
+  const std::lock_guard lock(mutex_);
+  return guarded("read notifications", path_, [&]() -> std::optional<Time> {
+    Query query(db_,
+                "SELECT min(next_attempt) FROM notification WHERE state = 'pending' AND "
+                "receiver = ?");
+    query.bind(1, receiver);
+    query.executeStep();
+    if (query.getColumn(0).isNull()) return std::nullopt;
+    return core::from_unix(query.getColumn(0).getInt64());
+  });
+}
+
 std::vector<Notification> Store::due_notifications(const std::string& receiver, Time now,
                                                    int most) {
   const std::lock_guard lock(mutex_);

@@ -220,6 +220,8 @@ class Store {
   // Alerts that resolved since.
   std::vector<core::Alert> resolved_since(core::Time since);
 
+  // When the next message to a receiver has to be tried; nullopt: none waits.
+  std::optional<core::Time> next_attempt(const std::string& receiver);
   // What has to be sent to a receiver now, oldest first.
   std::vector<Notification> due_notifications(const std::string& receiver, core::Time now,
                                               int most);

@@ -9,11 +9,14 @@
 #include <Poco/Net/SocketAddress.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -29,12 +32,29 @@ using core::ErrorCode;
 
 constexpr int kBacklog = 128;
 
+int new_eventfd() {
+  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw Error(ErrorCode::kUnavailable, "eventfd: {}", core::errno_text(errno));
+  return fd;
+}
+
 // Wraps each connection in TLS as long as there is a certificate. The handshake is part of the
 // first read, so that it is the connection's thread that waits for it.
 class Listener : public Poco::Net::ServerSocketImpl {
  public:
   explicit Listener(std::shared_ptr<const Tls> tls) : tls_(std::move(tls)) {}
   Listener(int fd, std::shared_ptr<const Tls> tls) : tls_(std::move(tls)) { reset(fd); }
+  ~Listener() override { ::close(wake_); }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  // Poco's server looks four times a second whether it has to stop; here it waits until wake().
+  bool poll(const Poco::Timespan&, int) override {
+    std::array<pollfd, 2> fds{{{sockfd(), POLLIN, 0}, {wake_, POLLIN, 0}}};
+    ::poll(fds.data(), fds.size(), -1);
+    return fds[0].revents != 0 && fds[1].revents == 0;
+  }
+  void wake() const { ::eventfd_write(wake_, 1); }
 
   Poco::Net::SocketImpl* acceptConnection(Poco::Net::SocketAddress& client) override {
     Poco::Net::SocketImpl* plain = ServerSocketImpl::acceptConnection(client);
@@ -52,6 +72,7 @@ class Listener : public Poco::Net::ServerSocketImpl {
 
  private:
   std::shared_ptr<const Tls> tls_;
+  int wake_ = new_eventfd();
 };
 
 // ServerSocket of an own implementation.
@@ -175,6 +196,10 @@ std::optional<uid_t> peer_of(const Poco::Net::StreamSocket& socket) {
   size = sizeof peer;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
   return peer.uid;
+}
+
+void wake_acceptor(const Poco::Net::ServerSocket& socket) {
+  dynamic_cast<const Listener&>(*socket.impl()).wake();
 }
 
 void shut_down(const Poco::Net::StreamSocket& socket) {

@@ -710,7 +710,10 @@ Server::Server(ServerOptions options, ServerWorld world, const Counters& counter
 }
 
 Server::~Server() {
-  for (const auto& server : state_->servers) server->stop();
+  for (const auto& server : state_->servers) {
+    wake_acceptor(server->socket());
+    server->stop();
+  }
   state_->connections.close_all();
   state_->threads.joinAll();
   const ServerOptions options = *state_->options();

@@ -255,10 +255,29 @@ TEST(Clock, WaitsInTheWorldsTime) {
   // Its time does not pass while the test looks at it.
   struct FastClock : Clock {
     core::Time now() const override { return core::from_unix(1000); }
-    double speed() const override { return 100000; }
+    double speed() const override { return 1000; }
   };
   const FastClock clock;
-  EXPECT_EQ(wait_until(clock, clock.now() + kDay), std::chrono::milliseconds{864});
+  using std::chrono::milliseconds;
+  EXPECT_EQ(wait_until(clock, clock.now() + core::Seconds{20}), milliseconds{20});
+  // A clock may jump.
+  EXPECT_EQ(wait_until(clock, clock.now() + kDay), milliseconds{30});
+}
+
+TEST(Stop, EndsAWaitWhenWhatIsWaitedForHasCome) {
+  Stop stop;
+  std::atomic<bool> come = false;
+  std::atomic<bool> waits = false;
+  std::future<bool> waited = std::async(std::launch::async, [&] {
+    waits = true;
+    return stop.wait_for(std::chrono::hours{1}, [&] { return come.load(); });
+  });
+  ASSERT_TRUE(eventually([&] { return waits.load(); }));
+  come = true;
+  stop.wake();
+  EXPECT_TRUE(waited.get());
+  stop.request();
+  EXPECT_FALSE(stop.wait_for(std::chrono::hours{1}));
 }
 
 TEST(Clock, RunsFasterOnceToldTo) {

@@ -86,7 +86,7 @@ with tempfile.TemporaryDirectory() as folder:
     after = usage(daemon.pid)
     print(
         f"idle for {seconds} s: {(after[0] - cpu) / seconds * 100:.2f} % of a CPU, "
-        f"{peak / 2**20:.1f} MB resident at most, {(after[2] - switches) / seconds:.0f} wake-ups a second"
+        f"{peak / 2**20:.1f} MB resident at most, {(after[2] - switches) / seconds:.2f} wake-ups a second"
     )
     daemon.terminate()
     daemon.wait()

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -212,6 +213,39 @@ TEST_F(BinaryTest, RunsUnderAServiceManager) {
   EXPECT_EQ(daemon.wait(), 0);
   EXPECT_THAT(daemon.output(), HasSubstr("<6>msg=serves url=http:"));
   close(receiver);
+}
+
+// How often the threads of a process have gone to sleep.
+int sleeps_of(pid_t pid) {
+  int sleeps = 0;
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    std::ifstream status(task.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("voluntary_ctxt_switches:")) sleeps += std::stoi(line.substr(24));
+    }
+  }
+  return sleeps;
+}
+
+TEST_F(BinaryTest, SleepsWhileNothingIsDue) {
+  configure(simulate({"--regions", "us-east-1,us-west-2,eu-west-1"}),
+            "us-east-1, us-west-2, eu-west-1", "",
+            "receivers: [{name: r, kind: webhook, url: 'http://127.0.0.1:9/'}]\n");
+  ASSERT_EQ(command({"poll"}).code, 0);
+  Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, kCredentials);
+  ASSERT_TRUE(daemon.read_until("serves"));
+  const auto sleeps_within = [&](std::chrono::seconds time) {
+    const int before = sleeps_of(daemon.pid());
+    std::this_thread::sleep_for(time);
+    return sleeps_of(daemon.pid()) - before;
+  };
+  // Whatever the start has to do ends first.
+  ASSERT_TRUE(eventually([&] { return sleeps_within(std::chrono::seconds{1}) <= 2; }));
+  // What the service manager is told every ten seconds may fall into it.
+  EXPECT_LE(sleeps_within(std::chrono::seconds{3}), 4);
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(), 0);
 }
 
 TEST_F(BinaryTest, WrongConfigurationsAndUsageExitWith2) {
