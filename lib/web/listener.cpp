@@ -1,12 +1,14 @@
 #include "web/listener.h"
 
+#include <Poco/AutoPtr.h>
 #include <Poco/Exception.h>
 #include <Poco/Net/NetException.h>
 #include <Poco/Net/SSLException.h>
 #include <Poco/Net/SSLManager.h>
-#include <Poco/Net/SecureStreamSocket.h>
+#include <Poco/Net/SecureStreamSocketImpl.h>
 #include <Poco/Net/ServerSocketImpl.h>
 #include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/StreamSocketImpl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -23,6 +25,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "web/framing.h"
 
 namespace usaged::web {
 namespace {
@@ -37,6 +40,40 @@ int new_eventfd() {
   if (fd < 0) throw Error(ErrorCode::kUnavailable, "eventfd: {}", core::errno_text(errno));
   return fd;
 }
+
+// Reads along, whatever the socket is.
+struct Framed {
+  Framing framing;
+
+  int read_along(const void* buffer, int count) {
+    if (count > 0)
+      framing.feed({static_cast<const char*>(buffer), static_cast<std::size_t>(count)});
+    return count;
+  }
+};
+
+class PlainConnection : public Poco::Net::StreamSocketImpl, public Framed {
+ public:
+  explicit PlainConnection(int fd) : StreamSocketImpl(fd) {}
+  using StreamSocketImpl::receiveBytes;
+  int receiveBytes(void* buffer, int length, int flags) override {
+    return read_along(buffer, StreamSocketImpl::receiveBytes(buffer, length, flags));
+  }
+};
+
+class TlsConnection : public Poco::Net::SecureStreamSocketImpl, public Framed {
+ public:
+  TlsConnection(int fd, const Poco::Net::Context::Ptr& context)
+      : SecureStreamSocketImpl(
+            Poco::AutoPtr<Poco::Net::StreamSocketImpl>(new Poco::Net::StreamSocketImpl(fd)),
+            context) {
+    acceptSSL();
+  }
+  using SecureStreamSocketImpl::receiveBytes;
+  int receiveBytes(void* buffer, int length, int flags) override {
+    return read_along(buffer, SecureStreamSocketImpl::receiveBytes(buffer, length, flags));
+  }
+};
 
 // Wraps each connection in TLS as long as there is a certificate. The handshake is part of the
 // first read, so that it is the connection's thread that waits for it.
@@ -57,17 +94,18 @@ class Listener : public Poco::Net::ServerSocketImpl {
   void wake() const { ::eventfd_write(wake_, 1); }
 
   Poco::Net::SocketImpl* acceptConnection(Poco::Net::SocketAddress& client) override {
-    Poco::Net::SocketImpl* plain = ServerSocketImpl::acceptConnection(client);
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    auto* const from = reinterpret_cast<sockaddr*>(&address);
+    int fd = -1;
+    do {
+      fd = ::accept4(sockfd(), from, &size, SOCK_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0) error(errno);
+    client = Poco::Net::SocketAddress(from, size);
     const auto context = tls_ ? tls_->context() : nullptr;
-    if (context.isNull()) return plain;
-    // Takes what it is given, and gives what the caller takes.
-    struct Owner : Poco::Net::StreamSocket {
-      explicit Owner(Poco::Net::SocketImpl* impl) : StreamSocket(impl) {}
-    };
-    const Poco::Net::SecureStreamSocket secure =
-        Poco::Net::SecureStreamSocket::attach(Owner(plain), context);
-    secure.impl()->duplicate();
-    return secure.impl();
+    if (context.isNull()) return new PlainConnection(fd);
+    return new TlsConnection(fd, context);
   }
 
  private:
@@ -196,6 +234,10 @@ std::optional<uid_t> peer_of(const Poco::Net::StreamSocket& socket) {
   size = sizeof peer;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
   return peer.uid;
+}
+
+const std::string& wrong_framing(const Poco::Net::StreamSocket& socket) {
+  return dynamic_cast<const Framed&>(*socket.impl()).framing.wrong();
 }
 
 void wake_acceptor(const Poco::Net::ServerSocket& socket) {

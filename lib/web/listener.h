@@ -62,6 +62,9 @@ ListenAddress address_of(const Poco::Net::ServerSocket& socket);
 // The user at the other end of a unix socket (SO_PEERCRED, unix(7)); nullopt for TCP.
 std::optional<uid_t> peer_of(const Poco::Net::StreamSocket& socket);
 
+// What is wrong with the requests that have come on a connection of listen_...(); "": nothing.
+const std::string& wrong_framing(const Poco::Net::StreamSocket& socket);
+
 // Lets whoever waits for connections at a socket of listen_...() go on, from now on without a wait.
 void wake_acceptor(const Poco::Net::ServerSocket& socket);
 
