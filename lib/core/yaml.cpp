@@ -1,8 +1,11 @@
 #include "core/yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <sstream>
 
 #include "core/text.h"
 
@@ -37,13 +40,40 @@ T parse_number(const std::string& text, T least, T most) {
 
 }  // namespace
 
+namespace {
+
+// Looks at no more than two: to yaml-cpp a text like "," is documents without end.
+bool has_two_documents(const std::string& text) {
+  class Nothing : public YAML::EventHandler {
+    using Mark = YAML::Mark;
+    using Style = YAML::EmitterStyle::value;
+    void OnDocumentStart(const Mark&) override {}
+    void OnDocumentEnd() override {}
+    void OnNull(const Mark&, YAML::anchor_t) override {}
+    void OnAlias(const Mark&, YAML::anchor_t) override {}
+    void OnScalar(const Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+    void OnSequenceStart(const Mark&, const std::string&, YAML::anchor_t, Style) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const Mark&, const std::string&, YAML::anchor_t, Style) override {}
+    void OnMapEnd() override {}
+  };
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  Nothing nothing;
+  return parser.HandleNextDocument(nothing) && parser.HandleNextDocument(nothing);
+}
+
+}  // namespace
+
 YamlFile::YamlFile(std::string name, const std::string& text) : name_(std::move(name)) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      throw Error(ErrorCode::kConfig, "{}: more than one YAML document in the file", name_);
+    if (has_two_documents(text)) {
+      throw Error(ErrorCode::kConfig,
+                  "{}: more than one YAML document in the file, or a line of it begins with what "
+                  "is no key",
+                  name_);
     }
-    if (!documents.empty()) root_ = documents.front();
+    root_ = YAML::Load(text);
   } catch (const YAML::Exception& e) {
     throw Error(ErrorCode::kConfig, "{}:{}:{}: {}", name_, e.mark.line + 1, e.mark.column + 1,
                 e.msg);
