@@ -94,6 +94,11 @@ std::string number(const std::optional<double>& value) {
   return value ? fmt::format("{}", *value) : "";
 }
 
+std::optional<std::int64_t> seconds_known(const Record& record) {
+  if (record.interval.count() == 0) return std::nullopt;
+  return record.interval.count();
+}
+
 }  // namespace
 
 std::vector<std::string> record_columns() {
@@ -110,14 +115,12 @@ std::string record_csv(const Record& record) {
   return fmt::format("{},{},{},{},{},{},{},{},{},{}\r\n", format_time(record.taken_at),
                      usage.account, record.region, csv_cell(usage.type), number(usage.total),
                      number(usage.cost), csv_cell(usage.provider), csv_cell(usage.currency),
-                     csv_cell(record.target), record.interval.count());
+                     csv_cell(record.target), number(seconds_known(record)));
 }
 
 std::string record_ndjson(const Record& record) {
   const UsageTotal& usage = record.usage;
-  const auto maybe = [](const std::optional<double>& value) {
-    return value ? Json(*value) : Json(nullptr);
-  };
+  const auto maybe = [](const auto& value) { return value ? Json(*value) : Json(nullptr); };
   return Json{{"taken_at", format_time(record.taken_at)},
               {"account_id", usage.account},
               {"region", record.region},
@@ -127,7 +130,7 @@ std::string record_ndjson(const Record& record) {
               {"cloud_provider", usage.provider},
               {"currency", usage.currency},
               {"target", record.target},
-              {"interval_seconds", record.interval.count()}}
+              {"interval_seconds", maybe(seconds_known(record))}}
              .dump(-1, ' ', false, Json::error_handler_t::replace) +
          "\n";
 }
