@@ -129,7 +129,6 @@ void Alerter::evaluate() {
                      fmt::format("alert {}", core::alert_change_name(step.change)),
                      {{"rule", step.alert.rule}, {"labels", labels_of(step.alert)}});
   }
-  world_.store.expire(now, config_.retention.events);
   if (world_.evaluated) world_.evaluated();
 }
 

@@ -389,9 +389,12 @@ PollResult Collector::poll(const Job& job) {
     world_.store.fail_poll(id, report);
   } else {
     try {
-      world_.store.settle(target.name, region, world_.clock.now());
+      // What is forgotten goes by AWS's clock: ours may have jumped.
+      const Time now = world_.clock.now() + stats.clock_skew.value_or(core::Seconds{0});
+      world_.store.settle(target.name, region, now);
       world_.store.sum_days();
-      world_.store.thin(target.name, region, world_.clock.now(), config_.retention.samples);
+      world_.store.thin(target.name, region, now, config_.retention.samples);
+      world_.store.expire(now, config_.retention.events);
       if (target.free_trials) refresh_trials(job, accounts);
     } catch (const std::exception& e) {  // the poll is good all the same
       world_.log.error("the work after a poll broke off",
