@@ -80,9 +80,8 @@ int write(sqlite3_file* file, const void* from, int size, sqlite3_int64 offset) 
     return real(file)->pMethods->xWrite(real(file), from, size, offset);
   }
   std::array<unsigned char, kMostPage> page;  // NOLINT: written before it is read
-  const auto end = static_cast<std::size_t>(size - kChecksumBytes);
-  std::memcpy(page.data(), bytes, end);
-  std::memcpy(page.data() + end, checksum(bytes, size).data(), kChecksumBytes);
+  std::memcpy(page.data(), bytes, static_cast<std::size_t>(size));
+  set_checksum(page.data(), size);
   return real(file)->pMethods->xWrite(real(file), page.data(), size, offset);
 }
 
@@ -149,6 +148,11 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
 }
 
 }  // namespace
+
+void set_checksum(unsigned char* page, int size) {
+  const Checksum sum = checksum(page, size);
+  std::memcpy(page + size - kChecksumBytes, sum.data(), kChecksumBytes);
+}
 
 const char* checked_pages() {
   static constexpr const char* kName = "checked-pages";

@@ -16,4 +16,7 @@ const char* checked_pages();
 // What reserves the eight bytes in a database that is about to be made.
 inline constexpr int kChecksumBytes = 8;
 
+// Puts the checksum of a page of `size` bytes at its end.
+void set_checksum(unsigned char* page, int size);
+
 }  // namespace usaged::store

@@ -12,6 +12,8 @@
 
 #include "core/error.h"
 #include "store/backup.h"
+#include "store/days.h"
+#include "store/history.h"
 #include "store/reader.h"
 #include "store/store.h"
 #include "support/usage.h"
@@ -184,6 +186,42 @@ inline std::multimap<std::string, std::string> stored(const std::string& path) {
   rows("SELECT comment, created_by FROM silence");
   rows("SELECT fingerprint, state FROM alert");
   rows("SELECT uid, body FROM notification");
+  return all;
+}
+
+// Everything that can be asked, as text.
+inline std::string answers(const std::string& path) {
+  std::string all;
+  for (const auto& [key, content] : stored(path)) all += key + ": " + content;
+  store::Reader reader(path);
+  const core::Time end = kStart + 40 * core::kHour;
+  for (const core::Metric metric : {core::Metric::kCost, core::Metric::kTotal}) {
+    for (const store::Dimensions& group_by : {store::Dimensions{"type"}, {"account", "type"}}) {
+      const store::Question question{{}, group_by, metric};
+      const auto history =
+          store::History(reader).history(question, kStart, end, core::Step(core::kHour), end);
+      for (const store::HistoryLine& line : history.lines) {
+        for (const auto& [name, value] : line.group.labels) all += name + value;
+        for (const auto& value : line.values) all += fmt::format(" {}", value.value_or(-1));
+        all += '\n';
+      }
+      const auto days = store::daily(reader, question, kStart, end, end + core::kDay);
+      for (const store::DailyLine& line : days.lines) {
+        for (const auto& [name, value] : line.group.labels) all += name + value;
+        for (const auto& day : line.days) {
+          if (day)
+            all += fmt::format(" {} {} {}", day->low, day->high.value_or(-1),
+                               day->estimate.value_or(-1));
+        }
+        all += '\n';
+      }
+    }
+  }
+  for (const store::LatestRow& row : store::History(reader).latest({}, end).rows) {
+    all +=
+        fmt::format("{} {} {} {} {} {} {}\n", row.account, row.region, row.type, row.target,
+                    core::format_time(row.taken_at), row.total.value_or(-1), row.cost.value_or(-1));
+  }
   return all;
 }
 

@@ -9,12 +9,14 @@
 
 namespace usaged::support {
 
-// Sends the bytes as they are and reads until the server closes or is silent for a second.
-inline std::string raw_http(int port, const std::string& bytes) {
+// Sends the bytes as they are and reads until the server closes or is silent for a second. With
+// `last`, the server sees that no more will come.
+inline std::string raw_http(int port, const std::string& bytes, bool last = false) {
   Poco::Net::StreamSocket socket(
       Poco::Net::SocketAddress("127.0.0.1", static_cast<Poco::UInt16>(port)));
   socket.setReceiveTimeout(Poco::Timespan(1, 0));
   socket.sendBytes(bytes.data(), static_cast<int>(bytes.size()));
+  if (last) socket.shutdownSend();
   std::string reply;
   std::array<char, 65536> buffer{};
   try {
