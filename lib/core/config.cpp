@@ -569,9 +569,10 @@ class Reader {
       return parse_partition(one_of(text, {"aws", "aws-cn", "aws-us-gov"}));
     });
     map.require("regions", "the regions to ask, like [eu-central-1, us-east-1], or all");
-    const bool all = !map.is_list("regions") && !map.is_map("regions") && map.has("regions") &&
-                     map.scalar("regions")->text == "all";
-    if (all) {
+    const auto scalar = map.has("regions") && !map.is_list("regions") && !map.is_map("regions")
+                            ? map.scalar("regions")
+                            : std::nullopt;
+    if (scalar && scalar->text == "all") {
       target.regions = regions_of(partition.value_or(Partition::kCommercial));
     } else {
       read_list(map, "regions", target.regions, [&target](const std::string& text) {

@@ -295,5 +295,14 @@ TEST(Url, AcceptsHttpAndHttpsWithAHost) {
   }
 }
 
+TEST(Config, RegionsWithoutAValueAreRefused) {
+  EXPECT_THAT(error_of("targets:\n  - {name: a, regions: }\n"), HasSubstr("regions"));
+}
+
+TEST(Config, WhatYamlTakesForDocumentsWithoutEndIsRefused) {
+  EXPECT_THAT(error_of(",name\n1,\"a, 1,\n"), HasSubstr("more than one YAML document"));
+  EXPECT_THAT(error_of("a: 1\n---\nb: 2\n"), HasSubstr("more than one YAML document"));
+}
+
 }  // namespace
 }  // namespace usaged::core
