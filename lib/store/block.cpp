@@ -324,7 +324,9 @@ BlockReader::BlockReader(std::string_view bytes) {
   lengths.reserve(lines_.size());
   std::uint64_t series = 0;
   for (Line& line : lines_) {
+    const auto before = static_cast<std::int64_t>(series);
     line.series = static_cast<std::int64_t>(series += in.number());
+    if (line.series <= before && &line != lines_.data()) damaged();
     lengths.push_back(in.number());
   }
   for (std::size_t i = 0; i < lines_.size(); ++i) lines_[i].bytes = in.take(lengths[i]);

@@ -156,6 +156,12 @@ TEST(Block, FindsItsFrames) {
   EXPECT_EQ(block.at(0, 1).total, 2);
 }
 
+TEST(Block, SeriesThatAreNotInOrderAreDamage) {
+  // One frame, and twice the same series.
+  const std::string bytes{1, 1, 2, 2, 2, 5, 4, 0, 4, 0, 0, 2, 2, 0, 0, 2, 2, 0};
+  EXPECT_THROW(BlockReader{bytes}, core::Error);
+}
+
 // Cut off anywhere, or with any byte changed, it is refused or read as something; nothing else.
 TEST(Block, DamageIsNoticedOrHarmless) {
   std::vector<Reading> line;
