@@ -604,6 +604,8 @@ class HandlerFactory : public Poco::Net::HTTPRequestHandlerFactory {
     auto refused = refusal(request, *state_.options(), *place_);
     // Any status but 200 keeps Poco from sending "100 Continue".
     if (refused) {
+      // Poco echoes the version, whatever it is.
+      request.response().setVersion(Poco::Net::HTTPMessage::HTTP_1_1);
       request.response().setStatus(static_cast<HTTPResponse::HTTPStatus>(refused->status));
     }
     return new Handler<State>(state_, place_, std::move(refused));  // Poco deletes it

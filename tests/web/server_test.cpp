@@ -508,6 +508,11 @@ TEST_F(ServerTest, GarbageDoesNotBringItDown) {
   EXPECT_EQ(get(port_, "/-/healthy"), "healthy\n");
 }
 
+TEST_F(ServerTest, AnAnswerHasItsOwnVersion) {
+  EXPECT_THAT(raw_http(port_, "GET / X-Y:\r\nHost: localhost\r\n\r\n"),
+              ::testing::StartsWith("HTTP/1.1 400 "));
+}
+
 TEST_F(ServerTest, HostsMayBeAllowed) {
   for (const char* host : {"localhost:10330", "127.0.0.1", "[::1]:10330", "Usage.Example.com"}) {
     const std::string reply = raw_http(port_, std::string("GET /-/healthy HTTP/1.1\r\nHost: ") +
