@@ -178,6 +178,21 @@ TEST_F(ImportTest, AnotherInstanceAnswersAlike) {
   }
 }
 
+TEST_F(ImportTest, AnIntervalThatIsNotKnownIsNotWrittenAs0) {
+  core::Record record;
+  record.usage = usage("111111111111", "ECR_RESCAN", 1, 2);
+  record.region = "eu-west-1";
+  const std::string csv = core::record_csv(record);
+  EXPECT_TRUE(csv.ends_with(",\r\n")) << csv;
+  EXPECT_THAT(core::record_ndjson(record), ::testing::HasSubstr(R"("interval_seconds":null)"));
+  std::istringstream in(core::record_header() + csv);
+  int read = 0;
+  core::read_records(
+      in, "x", [&](const core::Record&) { ++read; },
+      [](const core::BadRow& row) { ADD_FAILURE() << row.reason; });
+  EXPECT_EQ(read, 1);
+}
+
 TEST_F(ImportTest, OlderHistoryMakesLaterDaysExact) {
   Store store(folder_.path("u.db"));
   const auto sum = [](Time t) {  // 24 a day since long before, but from a day on that is known
