@@ -44,6 +44,14 @@ int run(int argc, char** argv) {
   }
 }
 
+// A core dump has no memory of ours, which holds credentials (core(5), coredump_filter).
+void keep_memory_out_of_core_dumps() {
+  if (std::FILE* filter = std::fopen("/proc/self/coredump_filter", "w")) {
+    std::fputs("0", filter);
+    std::fclose(filter);  // NOLINT(cert-err33-c): without /proc there are the limits of the unit
+  }
+}
+
 }  // namespace
 }  // namespace usaged::daemon
 
@@ -53,6 +61,7 @@ int main(int argc, char** argv) {
   mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is one thread
   // Large pieces go back to the system as they are freed; glibc would begin to keep them.
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);  // NOLINT(concurrency-mt-unsafe)
+  usaged::daemon::keep_memory_out_of_core_dumps();
   try {
     return usaged::daemon::run(argc, argv);
   } catch (const std::exception& e) {
