@@ -41,3 +41,20 @@ install(FILES ${documents}/inspector-usaged.1.gz DESTINATION ${CMAKE_INSTALL_MAN
 install(FILES ${documents}/inspector-usaged.yaml.5.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES ${documents}/completion DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
         RENAME inspector-usaged)
+
+# What is in it (SBOM), where there are packages to be named.
+find_program(DPKG_QUERY dpkg-query)
+if(DPKG_QUERY)
+  set(sbom ${PROJECT_BINARY_DIR}/sbom.cdx.json)
+  set(lock ${PROJECT_SOURCE_DIR}/lib/web/package-lock.json)
+  add_custom_command(
+    OUTPUT ${sbom}
+    COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:inspector-usaged> -DVERSION=${PROJECT_VERSION} -DLOCK=${lock}
+            "-DHEADERS=libcli11-dev;nlohmann-json3-dev;libsqlitecpp-dev" -DOUT=${sbom}
+            -P ${PROJECT_SOURCE_DIR}/cmake/sbom.cmake
+    DEPENDS inspector-usaged ${lock} ${PROJECT_SOURCE_DIR}/cmake/sbom.cmake
+    COMMENT "Writing what the program is made of"
+    VERBATIM)
+  add_custom_target(sbom ALL DEPENDS ${sbom})
+  install(FILES ${sbom} DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endif()

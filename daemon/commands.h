@@ -46,6 +46,8 @@ void add_actions(CLI::App& app, const Globals& globals, int& exit_code);
 void add_questions(CLI::App& app, const Globals& globals);
 void add_sql(CLI::App& app, const Globals& globals);
 
+// version, with the libraries.
+void add_version(CLI::App& app);
 void add_doctor(CLI::App& app, const Globals& globals, int& exit_code);
 // manual and completion, of all that `app` has when they run.
 void add_manual(CLI::App& app, const Globals& globals);

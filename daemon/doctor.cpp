@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/versions.h"
 #include "daemon/commands.h"
 #include "web/table.h"
 #include "web/terminal.h"
@@ -42,7 +43,34 @@ int doctor(const Globals& globals, bool offline, bool as_json) {
   return std::ranges::any_of(symptoms, is_bad) ? 1 : 0;
 }
 
+void print_versions(bool as_json) {
+  const std::vector<app::LibraryVersion> libraries = app::library_versions();
+  web::Json data = web::Json::array();
+  for (const app::LibraryVersion& one : libraries) {
+    data.push_back({{"library", one.name},
+                    {"version", one.version},
+                    {"fault", one.fault.empty() ? web::Json(nullptr) : web::Json(one.fault)}});
+  }
+  if (as_json) {
+    fmt::print("{}\n", web::to_text({{"version", USAGED_VERSION}, {"data", data}}, 2));
+    return;
+  }
+  fmt::print("inspector-usaged {}\n\n{}", USAGED_VERSION, web::to_columns(web::to_table(data)));
+  for (const app::LibraryVersion& one : libraries) {
+    if (one.fault.empty()) continue;
+    fmt::print(stderr, "\nwarning: {} {} {}: {}\n", one.name, one.version, one.fault, one.advice);
+  }
+}
+
 }  // namespace
+
+void add_version(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "version", "This version and those of the libraries; warns of known faults");
+  auto as_json = std::make_shared<bool>(false);
+  command->add_flag("--json", *as_json, "Print JSON");
+  command->callback([as_json] { print_versions(*as_json); });
+}
 
 void add_doctor(CLI::App& app, const Globals& globals, int& exit_code) {
   CLI::App* command = app.add_subcommand("doctor",

@@ -32,6 +32,7 @@ int run(int argc, char** argv) {
   add_backup(app, globals, exit_code);
   add_actions(app, globals, exit_code);
   add_doctor(app, globals, exit_code);
+  add_version(app);
   add_manual(app, globals);
   try {
     app.parse(argc, argv);

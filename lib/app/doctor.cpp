@@ -1,12 +1,8 @@
 #include "app/doctor.h"
 
-#include <Poco/Environment.h>
 #include <Poco/URI.h>
-#include <curl/curl.h>
 #include <fmt/format.h>
 #include <netdb.h>
-#include <openssl/crypto.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
@@ -20,6 +16,7 @@
 #include "app/aws.h"
 #include "app/daemon.h"
 #include "app/diagnosis.h"
+#include "app/versions.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "net/command.h"
@@ -35,9 +32,6 @@ namespace fs = std::filesystem;
 using core::Error;
 using core::Seconds;
 
-// SQLite's bug of the write-ahead log's reset (fixed in 3.51.3). What keeps us from it is that one
-// connection writes and checkpoints.
-constexpr int kWalResetFixed = 3051003;
 constexpr std::int64_t kLeastFree = 256LL << 20U;
 // AWS refuses signatures from 5 minutes on.
 constexpr Seconds kMostSkew{240};
@@ -104,17 +98,15 @@ std::vector<Symptom> Doctor::examine(bool online) {
 }
 
 void Doctor::versions() {
-  const std::uint32_t poco = Poco::Environment::libraryVersion();
-  good("versions",
-       fmt::format("inspector-usaged {}, SQLite {}, libcurl {}, {}, Poco {}.{}.{}", USAGED_VERSION,
-                   sqlite3_libversion(), curl_version_info(CURLVERSION_NOW)->version,
-                   OpenSSL_version(OPENSSL_VERSION), poco >> 24U, (poco >> 16U) & 255U,
-                   (poco >> 8U) & 255U));
-  if (sqlite3_libversion_number() < kWalResetFixed) {
-    doubtful("SQLite",
-             fmt::format("{} loses commits where two connections write and checkpoint",
-                         sqlite3_libversion()),
-             "nothing, as long as no other program writes the database; use `backup`, not cp");
+  std::string all = "inspector-usaged " USAGED_VERSION;
+  const std::vector<LibraryVersion> libraries = library_versions();
+  for (const LibraryVersion& one : libraries) {
+    all += fmt::format(", {} {}", one.name, one.version);
+  }
+  good("versions", all);
+  for (const LibraryVersion& one : libraries) {
+    if (one.fault.empty()) continue;
+    doubtful(one.name, fmt::format("{} {}", one.version, one.fault), one.advice);
   }
 }
 

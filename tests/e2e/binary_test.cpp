@@ -248,6 +248,25 @@ TEST_F(BinaryTest, SleepsWhileNothingIsDue) {
   EXPECT_EQ(daemon.wait(), 0);
 }
 
+TEST_F(BinaryTest, ACoreDumpHasNoMemory) {
+  configure(simulate({}), "us-east-1");
+  Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, kCredentials);
+  ASSERT_TRUE(daemon.read_until("serves"));
+  std::ifstream filter("/proc/" + std::to_string(daemon.pid()) + "/coredump_filter");
+  std::string bits;
+  filter >> bits;
+  EXPECT_EQ(bits, "00000000");
+}
+
+TEST_F(BinaryTest, SaysWhichLibrariesItRunsWith) {
+  const json versions = command_json({"version", "--json"});
+  EXPECT_EQ(versions["version"], PROJECT_VERSION);
+  const json& sqlite = versions["data"][0];
+  EXPECT_EQ(sqlite["library"], "SQLite");
+  EXPECT_THAT(sqlite["version"].get<std::string>(), ::testing::StartsWith("3."));
+  EXPECT_THAT(command({"version"}).output, HasSubstr("libcurl"));
+}
+
 TEST_F(BinaryTest, WrongConfigurationsAndUsageExitWith2) {
   const auto expect_2 = [&](const std::vector<std::string>& words, const std::string& text) {
     const Ran ran = command(words);
