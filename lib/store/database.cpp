@@ -104,11 +104,11 @@ int check_ours(SQLite::Database& db) {
   return version;
 }
 
-void migrate(SQLite::Database& db, const WriteLock& lock) {
+void migrate(SQLite::Database& db, const WriteLock& lock, int to) {
   const int version = check_ours(db);
   for (const migrations::Asset& migration : migrations::kAssets) {
     const int number = version_of(migration.name);
-    if (number <= version) continue;
+    if (number <= version || number > to) continue;
     Transaction transaction(db, lock);
     if (number == 1) {
       db.exec(fmt::format("PRAGMA application_id = {}", kApplicationId));
@@ -207,7 +207,7 @@ Moment::Moment(SQLite::Database& db) : db_(db) {
 
 Moment::~Moment() { roll_back(db_); }
 
-SQLite::Database open_writer(const std::string& path, const WriteLock& lock) {
+SQLite::Database open_writer(const std::string& path, const WriteLock& lock, int version) {
   return guarded("open", path, [&] {
     const std::int64_t expected = lock.high_water().value_or(0);
     const auto require = [&](std::int64_t found) {
@@ -239,7 +239,7 @@ SQLite::Database open_writer(const std::string& path, const WriteLock& lock) {
     }
     set_pragma(db, "synchronous", 2);
     set_pragma(db, "journal_size_limit", kJournalSizeLimit);
-    migrate(db, lock);
+    migrate(db, lock, version);
     return db;
   });
 }

@@ -89,18 +89,20 @@ class Moment {
   SQLite::Database& db_;
 };
 
+// The schema version that this program makes: the number of its last migration.
+int schema_version();
+
 // Opens a database for writing, creates or migrates it, and sets what is needed so that a commit
 // survives a power loss. Throws Error(kStorage) if the file is not ours, is empty though it was not
-// about to be made, is damaged, or was made by a newer version.
-SQLite::Database open_writer(const std::string& path, const WriteLock& lock);
+// about to be made, is damaged, or was made by a newer version. Migrates to `version`, if it is not
+// there yet: to that of this program, but for tests of upgrades.
+SQLite::Database open_writer(const std::string& path, const WriteLock& lock,
+                             int version = schema_version());
 
 // Opens a database for reading. It must exist and be ours, of this version's schema.
 SQLite::Database open_reader(const std::string& path);
 
 // How many transactions have been stored in it.
 std::int64_t transactions_of(SQLite::Database& db);
-
-// The schema version that this program makes: the number of its last migration.
-int schema_version();
 
 }  // namespace usaged::store

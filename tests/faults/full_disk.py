@@ -1,5 +1,6 @@
 """full_disk.py BINARY: a disk that fills up under the daemon. Reads are answered, nothing is polled, an alert is
-told, and polls go on by themselves within 60 s of space. Needs the right to mount (exit code 77 without it)."""
+told, and polls go on by themselves within 60 s of space. On one that is read-only a start says so, and questions are
+answered. Needs the right to mount (exit code 77 without it)."""
 
 import http.client
 import http.server
@@ -113,6 +114,19 @@ with tempfile.TemporaryDirectory() as folder:
         daemon.wait(20)
         check = subprocess.run([binary, "verify", "--config", folder + "/c.yaml"], capture_output=True, text=True)
         assert check.returncode == 0, check.stdout + check.stderr
+
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+
+        def command(*words):
+            return subprocess.run(
+                [binary, *words, "--config", folder + "/c.yaml"], env=dict(os.environ, **keys), capture_output=True, text=True, timeout=30
+            )
+
+        start = command("run")
+        assert start.returncode == 1 and "Read-only file system" in start.stderr, start.stderr
+        latest = command("latest", "--json")
+        assert latest.returncode == 0 and json.loads(latest.stdout)["data"], latest.stderr
+        print("read-only: a start says so, questions are answered")
     finally:
         for process in processes:
             process.kill()

@@ -98,7 +98,7 @@ def cut(send, data):
 
 def corrupt(send, data):
     data = bytearray(data)
-    if seed.random() < 0.1:
+    if seed.random() < 0.3:
         data[seed.randrange(len(data))] ^= 1 << seed.randrange(8)
     send(bytes(data))
 

@@ -127,5 +127,64 @@ TEST_F(StorageTest, EveryCallOfTheDiskMayFailForGood) { sweep_calls(true); }
 TEST_F(StorageTest, EveryAllocationMayFailOnce) { sweep_allocations(false); }
 TEST_F(StorageTest, EveryAllocationMayFailForGood) { sweep_allocations(true); }
 
+// A database of an earlier schema, with something in it.
+void make_earlier(const std::string& path, int version) {
+  const store::WriteLock lock(path);
+  SQLite::Database db = store::open_writer(path, lock, version);
+  store::Transaction transaction(db, lock);
+  db.exec(
+      "INSERT INTO silence (matchers, starts_at, ends_at, created_by, comment, created_at) VALUES "
+      "('[\"a=b\"]', 1, 2000000000, 'ann', 'from before', 1)");
+  transaction.commit();
+}
+
+// That it can be opened, is of the newest schema and has what it had.
+void expect_upgraded(const std::string& path, const std::string& when) {
+  try {
+    store::Store store(path);
+    ASSERT_EQ(store.silences(kStart).size(), 1U) << when;
+    EXPECT_THAT(store::verify(path).problems, IsEmpty()) << when;
+  } catch (const core::Error& e) {
+    ADD_FAILURE() << when << ": " << e.what();
+  }
+}
+
+TEST_F(StorageTest, AMigrationMayBeCutShortAtEveryCallOfTheDisk) {
+  for (int version = 1; version < store::schema_version(); ++version) {
+    int cuts = 0;
+    {
+      // Power fails before each call that changes a file.
+      make_earlier(path_, version);
+      std::mt19937 random(7);
+      vfs_.before([&](Call) {
+        const std::string folder = folder_.path(std::to_string(++cuts));
+        vfs_.power_loss(folder, std::uniform_real_distribution<double>(0, 1)(random), random);
+        std::filesystem::copy_file(path_ + ".lock", folder + "/u.db.lock");
+      });
+      { const store::Store store(path_); }
+      vfs_.reset();
+    }
+    EXPECT_GT(cuts, 5);
+    for (int i = 1; i <= cuts; ++i) {
+      expect_upgraded(folder_.path(std::to_string(i)) + "/u.db", fmt::format("cut {}", i));
+    }
+    for (const bool for_good : {false, true}) {
+      bool failed = true;
+      for (int n = 1; failed; ++n) {
+        const support::TempFolder own;
+        make_earlier(own.path("u.db"), version);
+        vfs_.fail_at(n, for_good);
+        try {
+          const store::Store store(own.path("u.db"));
+        } catch (const core::Error&) {  // NOLINT(bugprone-empty-catch): it says so
+        }
+        failed = vfs_.has_failed();
+        vfs_.reset();
+        expect_upgraded(own.path("u.db"), fmt::format("call {} of schema {}", n, version));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace usaged::faults
