@@ -44,6 +44,7 @@ constexpr int kThreads = 64;
 constexpr std::size_t kCrowded = 48;
 constexpr int kQueued = 512;
 constexpr std::chrono::milliseconds kReaperPause{100};
+constexpr std::chrono::milliseconds kCrowdedPause{20};
 constexpr std::chrono::seconds kHeaderDeadline{15};
 constexpr std::chrono::seconds kHandlerDeadline{60};
 constexpr int kReaders = 8;
@@ -101,7 +102,8 @@ class Connections {
     while (!stopping_) {
       // Without connections there is nothing to look after.
       wake_.wait(lock, [this] { return stopping_ || !connections_.empty(); });
-      wake_.wait_for(lock, kReaperPause, [this] { return stopping_; });
+      const auto pause = connections_.size() > kCrowded ? kCrowdedPause : kReaperPause;
+      wake_.wait_for(lock, pause, [this] { return stopping_; });
       const auto now = Clock::now();
       std::vector<Connection*> idle;
       for (Connection& connection : connections_) {
