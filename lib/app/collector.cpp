@@ -167,7 +167,6 @@ Collector::Turn Collector::next_turn() {
   bool unwatched = false;
   {
     const std::lock_guard lock(mutex_);
-    asked_ = false;
     look_for_room();
     turn.job = pick(true);
     if (!watched_) {
@@ -175,6 +174,7 @@ Collector::Turn Collector::next_turn() {
         unwatched = true;
       } else {
         watched_ = true;
+        asked_ = false;
         turn.watch = wait_until(world_.clock, next_due_time());
         if (disk_full_) turn.watch = std::min(*turn.watch, kDiskPause);
       }
@@ -313,7 +313,10 @@ PollResult Collector::poll(const Job& job) {
   const core::Target& target = *job.scope->target;
   const std::string& region = job.scope->region;
   const store::Room room = world_.store.room();
-  if (!room.enough()) disk_full_ = true;
+  if (!room.enough() && !disk_full_.exchange(true)) {
+    asked_ = true;  // whoever waits has to look sooner
+    world_.stop.wake();
+  }
   const std::int64_t id = world_.store.begin_poll(target.name, region, job.due.slot,
                                                   job.scope->interval, world_.clock.now());
   world_.log.debug("poll begins", {{"target", target.name},

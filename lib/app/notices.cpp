@@ -119,6 +119,10 @@ core::Notice make_digest(const NoticeSource& source, const core::Receiver& recei
   return notice;
 }
 
+core::Seconds digest_span(const core::Receiver& receiver) {
+  return (receiver.digest == core::Digest::kWeekly ? 7 : 1) * core::kDay;
+}
+
 Time digest_slot(const core::Receiver& receiver, Time now) {
   const Time midnight = std::chrono::floor<std::chrono::days>(now);
   Time slot = midnight + receiver.digest_at;

@@ -31,6 +31,8 @@ core::Notice make_digest(const NoticeSource& source, const core::Receiver& recei
 
 // When the newest digest was due: the last of its times that is not after `now`.
 core::Time digest_slot(const core::Receiver& receiver, core::Time now);
+// From one of its times to the next: a day or a week.
+core::Seconds digest_span(const core::Receiver& receiver);
 
 inline constexpr const char* kDigestKey = "digest";
 

@@ -119,7 +119,8 @@ Time Notifier::next_due(const Line& line) {
   };
   consider(line.next);
   consider(world_.store.next_attempt(receiver.name));
-  if (receiver.digest != core::Digest::kNever) consider(digest_slot(receiver, now) + core::kDay);
+  if (receiver.digest != core::Digest::kNever)
+    consider(digest_slot(receiver, now) + digest_span(receiver));
   if (line.resent) consider(*line.resent + net::kAlertmanagerResend);
   return due;
 }
@@ -185,7 +186,7 @@ void Notifier::compose_digest(Line& line, Time now) {
   std::vector<core::Alert> firing = world_.store.open_alerts();
   std::erase_if(firing,
                 [](const core::Alert& alert) { return alert.state != core::AlertState::kFiring; });
-  const core::Seconds span = (receiver.digest == core::Digest::kWeekly ? 7 : 1) * core::kDay;
+  const core::Seconds span = digest_span(receiver);
   const NoticeSource source{config_, *line.reader, world_.external_url};
   store::Notification message;
   message.receiver = receiver.name;

@@ -38,10 +38,6 @@ T parse_number(const std::string& text, T least, T most) {
   return value;
 }
 
-}  // namespace
-
-namespace {
-
 // Looks at no more than two: to yaml-cpp a text like "," is documents without end.
 bool has_two_documents(const std::string& text) {
   class Nothing : public YAML::EventHandler {

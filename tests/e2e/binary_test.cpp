@@ -231,7 +231,10 @@ int sleeps_of(pid_t pid) {
 TEST_F(BinaryTest, SleepsWhileNothingIsDue) {
   configure(simulate({"--regions", "us-east-1,us-west-2,eu-west-1"}),
             "us-east-1, us-west-2, eu-west-1", "",
-            "receivers: [{name: r, kind: webhook, url: 'http://127.0.0.1:9/'}]\n");
+            "receivers:\n"
+            "  - {name: r, kind: webhook, url: 'http://127.0.0.1:9/'}\n"
+            "  - {name: d, kind: webhook, url: 'http://127.0.0.1:9/', digest: daily}\n"
+            "  - {name: w, kind: webhook, url: 'http://127.0.0.1:9/', digest: weekly}\n");
   ASSERT_EQ(command({"poll"}).code, 0);
   Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, kCredentials);
   ASSERT_TRUE(daemon.read_until("serves"));
