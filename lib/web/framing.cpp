@@ -73,8 +73,8 @@ void Framing::request_line() {
   const std::size_t method = line.find(' ');
   const std::size_t target = line.find(' ', method + 1);
   const bool good =
-      method != std::string_view::npos && target != std::string_view::npos &&
-      is_token(line.substr(0, method)) && target > method + 1 &&
+      line.find('\t') == std::string_view::npos && method != std::string_view::npos &&
+      target != std::string_view::npos && is_token(line.substr(0, method)) && target > method + 1 &&
       (line.substr(target + 1) == "HTTP/1.1" || line.substr(target + 1) == "HTTP/1.0");
   if (!good) wrong_ = "the first line of a request is METHOD TARGET HTTP/1.1";
   length_ = 0;

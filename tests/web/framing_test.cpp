@@ -39,8 +39,8 @@ TEST(Framing, WhatIsWrongStays) {
 TEST(Framing, FirstLinesThatSomeTakeOtherwise) {
   for (const std::string line :
        {"GET  / HTTP/1.1", "GET / HTTP/1.1 ", "GET /a b HTTP/1.1", "GET / HTTP/2.0", "GET /", "",
-        " GET / HTTP/1.1", "GE\tT / HTTP/1.1", "GET\t/ HTTP/1.1", "GET / http/1.1",
-        "GET / HTTP/1.1\rX: y", "G(T / HTTP/1.1"}) {
+        " GET / HTTP/1.1", "GE\tT / HTTP/1.1", "GET\t/ HTTP/1.1", "GET /a\t/b HTTP/1.1",
+        "GET / http/1.1", "GET / HTTP/1.1\rX: y", "G(T / HTTP/1.1"}) {
     EXPECT_NE(wrong(line + "\r\n"), "") << line;
   }
 }

@@ -509,8 +509,11 @@ TEST_F(ServerTest, GarbageDoesNotBringItDown) {
 }
 
 TEST_F(ServerTest, AnAnswerHasItsOwnVersion) {
-  EXPECT_THAT(raw_http(port_, "GET / X-Y:\r\nHost: localhost\r\n\r\n"),
-              ::testing::StartsWith("HTTP/1.1 400 "));
+  for (const char* line : {"GET / X-Y:", "GET /api\t/status HTTP/1.1"}) {
+    EXPECT_THAT(raw_http(port_, std::string(line) + "\r\nHost: localhost\r\n\r\n"),
+                ::testing::StartsWith("HTTP/1.1 400 "))
+        << line;
+  }
 }
 
 TEST_F(ServerTest, HostsMayBeAllowed) {
