@@ -150,7 +150,7 @@ function nextTheme() {
 
 function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest('input, textarea, select, dialog')) return;
+  if (event.target.closest('input, textarea, select, dialog[open]')) return;
   const number = Number(event.key);
   if (number >= 1 && number <= kViews.length) location.hash = `#/${kViews[number - 1]}`;
   else if (event.key === 'r') refresh(true);
