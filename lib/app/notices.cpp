@@ -93,7 +93,7 @@ core::Notice make_digest(const NoticeSource& source, const core::Receiver& recei
                          const std::vector<core::Alert>& resolved, Time now) {
   const bool weekly = receiver.digest == core::Digest::kWeekly;
   const std::string span = weekly ? "week" : "day";
-  const Time from = now - (weekly ? 7 : 1) * core::kDay;
+  const Time from = now - digest_span(receiver);
   const auto names = account_names(source.reader);
   core::Notice notice;
   notice.receiver = receiver.name;

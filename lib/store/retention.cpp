@@ -1,5 +1,7 @@
 // What is forgotten, and how its space comes back.
 #include <algorithm>
+#include <array>
+#include <utility>
 #include <vector>
 
 #include "store/days.h"
@@ -125,18 +127,30 @@ std::int64_t Store::interval_that_covers(std::int64_t poll_id) {
 
 void Store::expire(core::Time now, core::Seconds keep) {
   if (keep <= core::Seconds{0}) return;
+  // With an alert go its events, and what was told of them.
+  constexpr std::array<std::pair<const char*, const char*>, 3> kEnded{
+      {{"alert", "x.state = 'resolved' AND x.ends_at < ?1"},
+       {"notification",
+        "x.finished < ?1 AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notification_id = x.id)"},
+       {"silence", "x.ends_at < ?1"}}};
   const std::lock_guard lock(mutex_);
   guarded("expire", path_, [&] {
+    const std::int64_t before = core::unix_seconds(now - keep);
+    // Mostly there is none, and every transaction waits for the disk.
+    const bool any = std::ranges::any_of(kEnded, [&](const auto& ended) {
+      Query query(db_, fmt::format("SELECT EXISTS (SELECT 1 FROM {} x WHERE {})", ended.first,
+                                   ended.second));
+      query.bind(1, before);
+      query.executeStep();
+      return query.getColumn(0).getInt() != 0;
+    });
+    if (!any) return;
     Transaction transaction(db_, lock_);
-    // With an alert go its events, and what was told of them.
-    for (const char* sql :
-         {"DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE state = 'resolved' AND "
-          "ends_at < ?1 LIMIT ?2)",
-          "DELETE FROM notification WHERE id IN (SELECT id FROM notification n WHERE finished < ?1 "
-          "AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.notification_id = n.id) LIMIT ?2)",
-          "DELETE FROM silence WHERE id IN (SELECT id FROM silence WHERE ends_at < ?1 LIMIT ?2)"}) {
-      Query statement(db_, sql);
-      statement.bind(1, static_cast<std::int64_t>(core::unix_seconds(now - keep)));
+    for (const auto& [table, ended] : kEnded) {
+      Query statement(
+          db_, fmt::format("DELETE FROM {0} WHERE id IN (SELECT id FROM {0} x WHERE {1} LIMIT ?2)",
+                           table, ended));
+      statement.bind(1, before);
       statement.bind(2, kMostEvents);
       statement.exec();
     }
