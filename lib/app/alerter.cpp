@@ -88,6 +88,7 @@ void Alerter::work() {
     try {
       evaluate();
     } catch (const std::exception& e) {
+      world_.store.note(e);
       world_.log.error("alerts could not be evaluated", {{"error", e.what()}});
     }
   }

@@ -271,6 +271,7 @@ PollResult Collector::run(const Job& job) {
     result = poll(job);
     last = world_.store.last_attempt(job.scope->target->name, job.scope->region);
   } catch (const std::exception& e) {
+    world_.store.note(e);
     // The store itself failed; the attempt is remembered here only.
     result.outcome = Outcome::kStorage;
     result.error = e.what();
@@ -381,6 +382,7 @@ PollResult Collector::poll(const Job& job) {
     result.outcome = e.outcome();
     result.error = e.what();
   } catch (const std::exception& e) {
+    world_.store.note(e);
     result.outcome = Outcome::kStorage;
     result.error = e.what();
   }
@@ -400,6 +402,7 @@ PollResult Collector::poll(const Job& job) {
       world_.store.expire(now, config_.retention.events);
       if (target.free_trials) refresh_trials(job, accounts);
     } catch (const std::exception& e) {  // the poll is good all the same
+      world_.store.note(e);
       world_.log.error("the work after a poll broke off",
                        {{"target", target.name}, {"region", region}, {"error", e.what()}});
     }

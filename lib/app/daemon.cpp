@@ -2,6 +2,7 @@
 
 #include "app/log.h"
 #include "core/error.h"
+#include "store/damage.h"
 #include "store/reader.h"
 
 namespace usaged::app {
@@ -83,8 +84,17 @@ struct Daemon::Generation {
 };
 
 Daemon::Daemon(core::Config config, World world)
-    : world_(std::move(world)), store_(config.database) {
-  prepare(store_, config, world_);
+    : world_(std::move(world)), store_(config.database, world_.clock.now()) {
+  for (const std::string& path : store::set_aside(config.database)) {
+    world_.log.error("a damaged database was moved aside, and a new one begun",
+                     {{"path", path}, {"database", config.database}});
+  }
+  try {
+    prepare(store_, config, world_);
+  } catch (const store::Damaged& e) {
+    store_.note(e);
+    throw;
+  }
   server_ = std::make_unique<web::Server>(
       server_options(config, world_),
       web::ServerWorld{[this] { return world_.clock.now(); },

@@ -62,6 +62,8 @@ class Daemon {
   int port() const { return server_->port(); }
   // True if every thread has shown life lately and the store answers.
   bool alive();
+  // True once polls, alerts or messages met damage in the database: another start gets over that.
+  bool damaged() const { return store_.damaged(); }
   // One line for `systemctl status`.
   std::string status_line();
 

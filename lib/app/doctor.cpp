@@ -23,6 +23,7 @@
 #include "net/endpoint.h"
 #include "net/http.h"
 #include "store/backup.h"
+#include "store/damage.h"
 #include "store/reader.h"
 
 namespace usaged::app {
@@ -211,6 +212,10 @@ void Doctor::disk() {
 }
 
 void Doctor::database() {
+  for (const std::string& path : store::set_aside(config_.database)) {
+    bad("database", path + ": was damaged, and is not served any more",
+        "restore a backup, import what was polled since, and take these files away");
+  }
   if (!fs::exists(config_.database)) {
     doubtful("database", config_.database + ": is not there yet",
              "start the daemon, which makes it");

@@ -55,6 +55,7 @@ void Notifier::start() {
           serve(self, false);
           pause = wait_until(world_.clock, next_due(self));
         } catch (const std::exception& e) {
+          world_.store.note(e);
           self.news = true;  // what it was at has to be done yet
           world_.log.error("delivery broke off",
                            {{"receiver", self.receiver->name}, {"error", e.what()}});

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/spike.h"
+#include "store/damage.h"
 #include "store/disk.h"
 #include "store/months.h"
 
@@ -249,6 +250,19 @@ std::vector<Measured> disk(const store::Reader& reader, Time now) {
   return {one};
 }
 
+// How many damaged databases lie beside the one in use.
+std::vector<Measured> damage(const store::Reader& reader, Time now) {
+  const std::vector<std::string> aside = store::set_aside(reader.path());
+  Measured one;
+  one.group.labels = {{"database", reader.path()}};
+  one.measurement.oldest = one.measurement.newest = now;
+  one.measurement.before = value_of(0);
+  one.measurement.after = value_of(static_cast<double>(aside.size()));
+  one.measurement.judged = aside.empty() ? Verdict::kCalm : Verdict::kIncreased;
+  if (!aside.empty()) one.measurement.details = text_of({{"set_aside", aside.back()}});
+  return {one};
+}
+
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::ranges::nth_element(values, middle);
@@ -391,6 +405,8 @@ std::vector<Measured> measure(store::Reader& reader, const core::Rule& rule, Tim
       return stale_scopes(reader, rule, now);
     case core::RuleKind::kDisk:
       return disk(reader, now);
+    case core::RuleKind::kDamage:
+      return damage(reader, now);
     case core::RuleKind::kPrice:
       return prices(reader, rule, now);
     case core::RuleKind::kParity:

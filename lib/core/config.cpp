@@ -167,7 +167,7 @@ std::uint32_t uid_of(const std::string& user) {
   return number;
 }
 
-constexpr std::array<std::pair<RuleKind, std::string_view>, 11> kRuleKinds{
+constexpr std::array<std::pair<RuleKind, std::string_view>, 12> kRuleKinds{
     {{RuleKind::kSpike, "spike"},
      {RuleKind::kIncrease, "increase"},
      {RuleKind::kThreshold, "threshold"},
@@ -177,6 +177,7 @@ constexpr std::array<std::pair<RuleKind, std::string_view>, 11> kRuleKinds{
      {RuleKind::kTrial, "trial"},
      {RuleKind::kStale, "stale"},
      {RuleKind::kDisk, "disk"},
+     {RuleKind::kDamage, "damage"},
      {RuleKind::kPrice, "price"},
      {RuleKind::kParity, "parity"}}};
 
@@ -925,6 +926,7 @@ Rule default_rule(RuleKind kind, const std::string& name) {
       rule.window = 6 * kHour;
       break;
     case RuleKind::kDisk:
+    case RuleKind::kDamage:
       rule.severity = "critical";
       break;
     case RuleKind::kPrice:
@@ -942,7 +944,8 @@ Rule default_rule(RuleKind kind, const std::string& name) {
 std::vector<Rule> Config::default_rules() {
   return {default_rule(RuleKind::kSpike, "cost-spike"),
           default_rule(RuleKind::kStale, "collection-stale"),
-          default_rule(RuleKind::kDisk, "disk-full")};
+          default_rule(RuleKind::kDisk, "disk-full"),
+          default_rule(RuleKind::kDamage, "database-damaged")};
 }
 
 Seconds interval_of(const Config& config, const Target& target) {

@@ -69,6 +69,7 @@ enum class RuleKind {
   kStale,      // a target has had no good poll of a region for a `window`
   kPrice,      // what a unit costs changes over `window`
   kDisk,       // the database's disk has no room for polls
+  kDamage,     // a damaged database was moved aside, and is still there
   kParity,     // it lacks what most others of its kind have
 };
 

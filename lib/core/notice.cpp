@@ -88,6 +88,12 @@ Labels explain(const Alert& alert, const std::string& place) {
     summary =
         fmt::format("{}: nothing is polled: {}, for {}{}", alert.rule, text("disk"), place, calm);
     annotations["reason"] = "Make room on the disk of the database; polls go on by themselves.";
+  } else if (details.contains("set_aside")) {
+    summary = fmt::format("{}: the history up to now is not served: {} was moved aside{}",
+                          alert.rule, text("set_aside"), calm);
+    annotations["reason"] =
+        "The database was damaged, and a new one was begun, so that polls go on. Restore a backup, "
+        "import what was polled since, and take the damaged files away.";
   } else if (details.contains("missing")) {  // a parity
     std::vector<std::string> missing;
     for (const json& one : details["missing"]) missing.push_back(one.get<std::string>());

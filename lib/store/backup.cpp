@@ -1,8 +1,5 @@
 #include "store/backup.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -10,7 +7,9 @@
 #include "core/text.h"
 #include "store/block.h"
 #include "store/checked_pages.h"
+#include "store/damage.h"
 #include "store/database.h"
+#include "store/disk.h"
 #include "store/rows.h"
 
 namespace usaged::store {
@@ -44,28 +43,13 @@ class Draft {
   throw Error(ErrorCode::kStorage, "{}: {}: {}", path, what, core::errno_text(error));
 }
 
-// On disk, whatever happens next.
-void sync(const std::string& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
-  if (fd < 0) fail(path, "can't be opened", errno);
-  const int result = ::fsync(fd);
-  const int error = errno;
-  ::close(fd);
-  if (result != 0) fail(path, "can't be written to disk", error);
-}
-
-std::string folder_of(const std::string& path) {
-  const std::string folder = fs::path(path).parent_path().string();
-  return folder.empty() ? "." : folder;
-}
-
 // Gives a file that is complete its name.
 void put_in_place(const std::string& from, const std::string& to) {
-  sync(from, O_RDWR);
+  sync_file(from);
   std::error_code error;
   fs::rename(from, to, error);
   if (error) fail(to, "can't be put there", error.value());
-  sync(folder_of(to), O_RDONLY | O_DIRECTORY);
+  sync_folder_of(to);
 }
 
 // How many transactions were stored, as is noted beside a database; 0 if nothing is.
@@ -185,24 +169,13 @@ std::string restore(const std::string& copy, const std::string& database, core::
   const WriteLock lock(database);
   require_whole(copy, "is not whole; nothing has changed");
   const Draft draft(database + ".partial");
-  std::error_code error;
-  fs::copy_file(copy, draft.path(), error);
-  if (error) fail(draft.path(), "can't be written", error.value());
-  const Verification found =
-      require_whole(draft.path(), "was not copied whole; nothing has changed");
+  back_up(copy, draft.path());  // with its -wal, if it has one
+  const Verification found = verify(draft.path());
   std::string aside;
-  if (fs::exists(database)) {
-    std::string moment = core::format_time(now);
-    std::erase(moment, ':');
-    aside = fmt::format("{}.before-{}", database, moment);
-    for (const char* end : {"-wal", "-shm", ""}) {
-      if (!fs::exists(database + end)) continue;
-      fs::rename(database + end, aside + end, error);
-      if (error) fail(database + end, "can't be moved aside", error.value());
-    }
-  }
+  if (fs::exists(database)) aside = move_aside(database, "before", now);
   put_in_place(draft.path(), database);
   lock.set_high_water(found.transactions);
+  lock.note_damage(false);
   return aside;
 }
 

@@ -23,6 +23,9 @@ using core::Error;
 using core::ErrorCode;
 
 constexpr int kBusyTimeoutMs = 5000;
+// In the file of the lock, behind the number of transactions.
+constexpr off_t kNote = 21;
+constexpr char kDamageNote = '!';
 constexpr int kJournalSizeLimit = 64 << 20;
 
 // Before the first connection: SQLite counts every allocation under one mutex of the whole process,
@@ -36,6 +39,8 @@ void configure_sqlite() {
 SQLite::Database open(const std::string& path, int flags) {
   configure_sqlite();
   SQLite::Database db(path, flags | SQLite::OPEN_NOMUTEX, 0, checked_pages());
+  // While it reads the schema, SQLite would shorten an error of its own.
+  sqlite3_extended_result_codes(db.getHandle(), 1);
   int bytes = kChecksumBytes;  // of a new one; another has them, or not
   sqlite3_file_control(db.getHandle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes);
   return db;
@@ -133,6 +138,10 @@ std::int64_t transactions_of(SQLite::Database& db) {
   return db.execAndGet("SELECT transactions FROM written").getInt64();
 }
 
+void set_checkpoint_on_close(SQLite::Database& db, bool on) {
+  sqlite3_db_config(db.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
+}
+
 int schema_version() { return version_of(migrations::kAssets.back().name); }
 
 WriteLock::WriteLock(const std::string& database) : path_(database + ".lock") {
@@ -166,6 +175,19 @@ std::optional<std::int64_t> WriteLock::high_water() const {
 void WriteLock::set_high_water(std::int64_t transactions) const {
   const std::string text = fmt::format("{:020}\n", transactions);
   if (::pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    throw Error(ErrorCode::kStorage, "{}: {}", path_, core::errno_text(errno));
+  }
+}
+
+bool WriteLock::damage_noted() const {
+  char note = 0;
+  return ::pread(fd_, &note, 1, kNote) == 1 && note == kDamageNote;
+}
+
+void WriteLock::note_damage(bool damaged) const {
+  if (damage_noted() == damaged) return;
+  const char note = damaged ? kDamageNote : ' ';
+  if (::pwrite(fd_, &note, 1, kNote) != 1) {
     throw Error(ErrorCode::kStorage, "{}: {}", path_, core::errno_text(errno));
   }
 }
@@ -210,29 +232,35 @@ Moment::~Moment() { roll_back(db_); }
 SQLite::Database open_writer(const std::string& path, const WriteLock& lock, int version) {
   return guarded("open", path, [&] {
     const std::int64_t expected = lock.high_water().value_or(0);
-    const auto require = [&](std::int64_t found) {
-      if (found >= expected) return;
-      throw Error(ErrorCode::kStorage,
-                  "{}: has {} of the {} transactions that were stored: its end is lost (a missing "
-                  "or damaged {}-wal, or an older copy). If you put an older copy there yourself, "
-                  "delete {}.lock and start again",
-                  path, found, expected, path, path);
-    };
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) {
-      require(0);
+      if (expected > 0) {
+        throw Error(ErrorCode::kConfig,
+                    "{}: is not there, though {} transactions were stored in it; put it back, or "
+                    "delete {}.lock to start a new history",
+                    path, expected, path);
+      }
       lock.set_high_water(0);  // one is made from here on
     } else if (info.st_size == 0 && (expected > 0 || !lock.high_water())) {
-      throw Error(ErrorCode::kStorage,
-                  "{}: the file is empty, which a database never is; put a backup in its place, "
-                  "or move it away to start a new history",
-                  path);
+      throw Damaged(fmt::format(
+          "{}: the file is empty, which a database never is; move it away to start a new history",
+          path));
     }
     SQLite::Database db = open(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    set_checkpoint_on_close(db, false);
     set_common(db);
-    if (check_ours(db) > 0) require(transactions_of(db));
-    // Of a new database only: pages can be given back while it is at work.
-    db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    if (check_ours(db) > 0) {
+      const std::int64_t found = transactions_of(db);
+      if (found < expected) {
+        throw Damaged(fmt::format(
+            "{}: has {} of the {} transactions that were stored: its end is lost (a missing or "
+            "damaged {}-wal, or an older copy)",
+            path, found, expected, path));
+      }
+    } else {
+      // Pages can be given back while it is at work.
+      db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+    }
     if (db.execAndGet("PRAGMA journal_mode = WAL").getString() != "wal") {
       throw Error(ErrorCode::kStorage, "{}: the file system does not carry a write-ahead log",
                   path);
@@ -240,6 +268,7 @@ SQLite::Database open_writer(const std::string& path, const WriteLock& lock, int
     set_pragma(db, "synchronous", 2);
     set_pragma(db, "journal_size_limit", kJournalSizeLimit);
     migrate(db, lock, version);
+    set_checkpoint_on_close(db, true);
     return db;
   });
 }

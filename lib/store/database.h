@@ -15,23 +15,32 @@ namespace usaged::store {
 // "iusg": what marks a database file as ours.
 inline constexpr int kApplicationId = 0x69757367;
 
+// A database whose content is not what was written, or that lost what was written last.
+struct Damaged : core::Error {
+  explicit Damaged(const std::string& message)
+      : Error(core::ErrorCode::kStorage, message + "; restore a backup") {}
+};
+
 // Runs `action` and turns what SQLite throws into an Error: kUnavailable for a question that ran
-// out of time or a busy database, kStorage for the rest.
+// out of time or a busy database, kStorage for the rest, of damage as Damaged.
 template <typename Action>
 auto guarded(std::string_view what, const std::string& path, Action action) {
   try {
     return action();
   } catch (const SQLite::Exception& e) {
-    const int code = e.getErrorCode();
+    const int code = e.getErrorCode() & 0xff;
     if (code == SQLITE_INTERRUPT) {
       throw core::Error(core::ErrorCode::kUnavailable,
                         "{}: took too long; ask for less (a shorter range, a larger step)", what);
     }
     if (e.getExtendedErrorCode() == SQLITE_IOERR_DATA) {
-      throw core::Error(core::ErrorCode::kStorage,
-                        "{}: {}: a page of the file has been damaged, or written by another "
-                        "program; restore a backup",
-                        path, what);
+      throw Damaged(
+          fmt::format("{}: {}: a page of the file has been damaged, or written by another program",
+                      path, what));
+    }
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
+      throw Damaged(
+          fmt::format("{}: {}: {} (SQLite {})", path, what, e.what(), e.getExtendedErrorCode()));
     }
     const auto kind =
         code == SQLITE_BUSY ? core::ErrorCode::kUnavailable : core::ErrorCode::kStorage;
@@ -54,6 +63,10 @@ class WriteLock {
   // nullopt: no database was ever made here.
   std::optional<std::int64_t> high_water() const;
   void set_high_water(std::int64_t transactions) const;
+
+  // Whether somebody has met damage in the database; kept for the next process.
+  bool damage_noted() const;
+  void note_damage(bool damaged) const;
 
  private:
   std::string path_;
@@ -101,6 +114,10 @@ SQLite::Database open_writer(const std::string& path, const WriteLock& lock,
 
 // Opens a database for reading. It must exist and be ours, of this version's schema.
 SQLite::Database open_reader(const std::string& path);
+
+// Whether closing it moves what is in its -wal into the file: not where the two are to be kept as
+// they are.
+void set_checkpoint_on_close(SQLite::Database& db, bool on);
 
 // How many transactions have been stored in it.
 std::int64_t transactions_of(SQLite::Database& db);

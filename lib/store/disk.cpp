@@ -6,7 +6,11 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
+
+#include "core/error.h"
+#include "core/text.h"
 
 namespace usaged::store {
 namespace {
@@ -20,6 +24,20 @@ std::int64_t size_on_disk(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 ? std::int64_t{512} * info.st_blocks : 0;
 }
 
+std::string folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+void sync(const std::string& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC);
+  const int error = fd < 0 || ::fsync(fd) != 0 ? errno : 0;
+  if (fd >= 0) ::close(fd);
+  if (error == 0) return;
+  throw core::Error(core::ErrorCode::kStorage, "{}: can't be written to the disk: {}", path,
+                    core::errno_text(error));
+}
+
 }  // namespace
 
 std::string Room::text() const {
@@ -27,9 +45,8 @@ std::string Room::text() const {
 }
 
 Room room_for(const std::string& database) {
-  const std::string folder = std::filesystem::path(database).parent_path().string();
   struct statvfs info {};
-  if (::statvfs(folder.empty() ? "." : folder.c_str(), &info) != 0) return {};
+  if (::statvfs(folder_of(database).c_str(), &info) != 0) return {};
   return {static_cast<std::int64_t>(info.f_bavail) * static_cast<std::int64_t>(info.f_frsize) +
           size_on_disk(reserve_of(database))};
 }
@@ -49,5 +66,8 @@ Room Reserve::check() const {
   }
   return room;
 }
+
+void sync_file(const std::string& path) { sync(path, O_RDWR); }
+void sync_folder_of(const std::string& path) { sync(folder_of(path), O_RDONLY | O_DIRECTORY); }
 
 }  // namespace usaged::store

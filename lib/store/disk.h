@@ -31,4 +31,9 @@ class Reserve {
   std::string database_;
 };
 
+// Waits until a file, or the names in a file's folder, are on the disk, whatever happens next.
+// Throw Error(kStorage).
+void sync_file(const std::string& path);
+void sync_folder_of(const std::string& path);
+
 }  // namespace usaged::store

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "store/damage.h"
 #include "store/rows.h"
 #include "store/sample_table.h"
 #include "store/totals.h"
@@ -48,9 +49,17 @@ void record(Connection& db, std::int64_t poll_id, const PollReport& report, std:
 
 }  // namespace
 
-Store::Store(const std::string& path)
-    : path_(path), lock_(path), db_(open_writer(path, lock_)), samples_(db_) {
+Store::Store(const std::string& path, std::optional<Time> set_aside)
+    : path_(path),
+      lock_(path),
+      db_(set_aside ? open_or_set_aside(path, lock_, *set_aside) : open_writer(path, lock_)),
+      samples_(db_) {
   add_sample_table(db_);
+}
+
+void Store::note(const std::exception& error) {
+  if (dynamic_cast<const Damaged*>(&error) == nullptr || damaged_.exchange(true)) return;
+  lock_.note_damage(true);
 }
 
 int Store::recover(Time now) {

@@ -115,10 +115,16 @@ struct AlertTransition {
 // method throws Error(kStorage) if it fails, and has then changed nothing.
 class Store {
  public:
-  // Takes the lock of the database, opens, creates or migrates it.
-  explicit Store(const std::string& path);
+  // Takes the lock of the database, opens, creates or migrates it. A damaged one is refused, unless
+  // `set_aside` says at what time it is moved aside for a new one.
+  explicit Store(const std::string& path, std::optional<core::Time> set_aside = std::nullopt);
 
   const std::string& path() const { return path_; }
+
+  // Whether an error that was noted is Damaged: then whoever opens the database next, to set aside
+  // what is damaged, reads all of it.
+  void note(const std::exception& error);
+  bool damaged() const { return damaged_; }
 
   // Whether the disk has room for a poll; before each. Without it the reserve is given back.
   Room room() const { return reserve_.check(); }
@@ -288,6 +294,7 @@ class Store {
                                                  const std::string& region);
 
   std::string path_;
+  std::atomic<bool> damaged_ = false;
   std::mutex mutex_;
   std::mutex summing_;
   std::atomic<bool> sum_wanted_ = false;

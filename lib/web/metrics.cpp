@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "core/usage.h"
+#include "store/damage.h"
 #include "store/disk.h"
 #include "store/history.h"
 
@@ -298,6 +299,9 @@ std::string metrics_text(store::Reader& reader, const Counters& counters, core::
   text.single("inspector_usaged_disk_free_bytes", "gauge",
               "What may be written to the disk of the database.",
               static_cast<double>(store::room_for(reader.path()).free));
+  text.single("inspector_usaged_databases_set_aside", "gauge",
+              "Damaged databases that were moved aside, and are still there.",
+              static_cast<double>(store::set_aside(reader.path()).size()));
   configuration(text, values);
   text.family("inspector_usaged_build_info", "gauge", "The program's version; always 1.");
   text.sample("inspector_usaged_build_info", {{"version", USAGED_VERSION}}, 1);

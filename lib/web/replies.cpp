@@ -9,6 +9,7 @@
 #include "core/notice.h"
 #include "core/text.h"
 #include "store/coverage.h"
+#include "store/damage.h"
 #include "store/database.h"
 #include "store/days.h"
 #include "store/disk.h"
@@ -414,7 +415,8 @@ Json status_reply(Asking asking) {
               {"bytes", file_size(path)},
               {"wal_bytes", file_size(path + "-wal")},
               {"free_bytes", room.free},
-              {"has_room", room.enough()}}},
+              {"has_room", room.enough()},
+              {"set_aside", store::set_aside(path)}}},
             {"polls", polls},
             {"alerts_firing", firing},
             {"scopes", scope_counts},

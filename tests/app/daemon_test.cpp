@@ -44,6 +44,34 @@ TEST(Daemon, PollsServesAndStops) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds{5});
 }
 
+TEST(Daemon, GoesOnWithoutADatabaseThatWasDamaged) {
+  World world;
+  world.start_simulator();
+  world.start_daemon().step();
+  world.daemon.reset();
+  {
+    std::fstream file(world.config.database, std::ios::in | std::ios::out | std::ios::binary);
+    file.write("no database here", 16);
+  }
+  Daemon& daemon = world.start_daemon();
+  world.clock.set(world.clock.now() + kHour);
+  daemon.step();
+  const json status = ask(daemon, "/api/v1/status")["data"];
+  EXPECT_EQ(status["polls"], 2);
+  const json aside = status["database"]["set_aside"];
+  EXPECT_EQ(aside, json::array({world.config.database + ".damaged-2026-03-01T120000Z"}));
+  EXPECT_THAT(get(daemon.port(), "/metrics"),
+              HasSubstr("inspector_usaged_databases_set_aside 1\n"));
+  const json alerts = ask(daemon, "/api/v1/alerts")["data"];
+  ASSERT_EQ(alerts.size(), 1U);
+  EXPECT_EQ(alerts[0]["rule"], "database-damaged");
+  EXPECT_EQ(alerts[0]["state"], "firing");
+  EXPECT_EQ(alerts[0]["details"]["set_aside"], aside[0]);
+  std::filesystem::remove(aside[0].get<std::string>());
+  daemon.step();
+  EXPECT_EQ(ask(daemon, "/api/v1/alerts?state=firing")["data"].size(), 0U);
+}
+
 TEST(Daemon, TakesTheRepliesDoublesAsTheyAre) {
   World world;
   world.options.reply = core::read_file(std::string(SOURCE_DIR) + "/tests/data/usage-totals.json");

@@ -109,5 +109,43 @@ TEST_F(BackupTest, WhatIsDamagedIsSaidToBe) {
   }
 }
 
+// As the README has it: nothing is lost but what was polled between the backup and the damage, and
+// that lies beside.
+TEST_F(BackupTest, ADamagedDatabaseIsMovedAsideAndItsHistoryComesBack) {
+  ASSERT_EQ(command({"poll"}).code, 0);
+  const std::string copy = folder_.path("good.db");
+  ASSERT_EQ(command({"backup", copy}).code, 0);
+  const json page =
+      command_json({"sql", "SELECT rootpage FROM sqlite_schema WHERE name = 'poll'", "--json"});
+  {
+    std::fstream file(database(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp((page["rootpage"].get<std::streamoff>() - 1) * 4096 + 200);
+    file << "damage";
+  }
+  const std::string damaged = core::read_file(database());
+  EXPECT_EQ(command({"poll"}).code, 1);
+  const std::vector<std::string> run{kBinary, "run", "--config", folder_.path("c.yaml")};
+  const Ran first = support::run(run, kCredentials);
+  EXPECT_EQ(first.code, 1);
+  EXPECT_THAT(first.output, HasSubstr("has been damaged"));
+  std::string aside;
+  {
+    Process daemon(run, kCredentials);
+    ASSERT_TRUE(daemon.read_until("was moved aside, and a new one begun")) << daemon.output();
+    ASSERT_TRUE(daemon.read_until("series")) << daemon.output();
+    aside = command_json({"status", "--json"})["data"]["database"]["set_aside"][0];
+    EXPECT_TRUE(core::read_file(aside) == damaged);
+    EXPECT_THAT(command({"doctor", "--offline"}).output, HasSubstr(aside + ": was damaged"));
+  }
+  EXPECT_EQ(polls(), 1);
+  std::ofstream(folder_.path("since.csv")) << command({"export"}).output;
+  ASSERT_EQ(command({"restore", copy}).code, 0);
+  const Ran imported = command({"import", folder_.path("since.csv")});
+  ASSERT_EQ(imported.code, 0) << imported.output;
+  EXPECT_EQ(polls(), 2);
+  EXPECT_EQ(command({"verify"}).code, 0);
+  EXPECT_TRUE(core::read_file(aside) == damaged);
+}
+
 }  // namespace
 }  // namespace usaged

@@ -1,3 +1,5 @@
+#include "store/damage.h"
+
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -11,6 +13,7 @@ namespace usaged::faults {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr std::size_t kPage = 4096;
@@ -79,14 +82,21 @@ std::string damage(const std::string& database, std::mt19937& random) {
   return fmt::format("u.db{}: {} at {}", name, what, at);
 }
 
-// What comes of a start with damaged files, after which an operator has `verify` look at them.
-enum class End { kRefused, kFound, kHarmless, kSilent };
+// What comes of a daemon's start with damaged files, after which an operator has `verify` look at
+// them.
+enum class End { kRefused, kSetAside, kFound, kHarmless, kSilent };
 
 End end_of(const std::string& path, const std::string& expected) {
+  const std::string bytes = read(path);
   try {
-    { const store::Store store(path); }
+    { const store::Store store(path, kStart); }
+    for (const std::string& aside : store::set_aside(path)) {
+      return read(aside) == bytes ? End::kSetAside : End::kSilent;
+    }
     if (!store::verify(path).problems.empty()) return End::kFound;
     return answers(path) == expected ? End::kHarmless : End::kSilent;
+  } catch (const store::Damaged&) {
+    return End::kFound;
   } catch (const core::Error&) {
     return End::kRefused;
   }
@@ -121,10 +131,99 @@ TEST(Damage, IsNeverSilentlyWrong) {
     const End end = end_of(own.path("u.db"), expected);
     ++ends[end];
     if (end == End::kSilent) silent.push_back(what);
+    EXPECT_EQ(end == End::kRefused, what == "u.db removed") << what;
   }
-  fmt::print("{} refused, {} found by verify, {} harmless\n", ends[End::kRefused],
-             ends[End::kFound], ends[End::kHarmless]);
+  fmt::print("{} set aside, {} refused, {} found by verify, {} harmless\n", ends[End::kSetAside],
+             ends[End::kRefused], ends[End::kFound], ends[End::kHarmless]);
   EXPECT_THAT(silent, IsEmpty());
+}
+
+// Changes some bytes of the page where a table begins.
+void damage_table(const std::string& path, const std::string& table) {
+  SQLite::Database db = store::open_reader(path);
+  const auto page = static_cast<std::size_t>(
+      db.execAndGet("SELECT rootpage FROM sqlite_schema WHERE name = '" + table + "'").getInt());
+  std::string bytes = read(path);
+  bytes.replace((page - 1) * kPage + 100, 8, "damaged!");
+  write(path, bytes);
+}
+
+const core::Time kLater = kStart + core::kDay;
+
+TEST(Damage, IsMovedAsideForANewHistory) {
+  const support::TempFolder folder;
+  const std::string path = folder.path("u.db");
+  Work work(path, 1, 10);
+  work.run();
+  const std::string aside = path + ".damaged-2026-03-02T120000Z";
+  const core::Time at = kLater;
+  std::string bytes = read(path);
+  bytes.replace(0, 16, "no database here");
+  write(path, bytes);
+  EXPECT_THROW(store::Store{path}, store::Damaged);
+  EXPECT_TRUE(read(path) == bytes);
+  {
+    store::Store store(path, at);
+    EXPECT_THAT(store::set_aside(path), ElementsAre(aside));
+    EXPECT_TRUE(read(aside) == bytes);
+    work.poll(store, "eu-west-1", 40);
+  }
+  EXPECT_EQ(store::verify(path).polls, 1);
+  // Another one, within the same second.
+  write(path, bytes);
+  const store::Store again(path, at);
+  EXPECT_EQ(store::set_aside(path).size(), 2U);
+}
+
+TEST(Damage, OfAPageIsMovedAsideOnceItWasMet) {
+  const support::TempFolder folder;
+  const std::string path = folder.path("u.db");
+  Work work(path, 1, 10);
+  work.run();
+  damage_table(path, "poll");
+  const std::string bytes = read(path);
+  {
+    store::Store store(path, kLater);
+    EXPECT_THAT(store::set_aside(path), IsEmpty()) << "nobody has looked at that page";
+    try {
+      store.recover(kLater);
+      FAIL();
+    } catch (const std::exception& e) {
+      EXPECT_FALSE(store.damaged());
+      store.note(e);
+      EXPECT_TRUE(store.damaged());
+    }
+  }
+  store::Store store(path, kLater);
+  ASSERT_EQ(store::set_aside(path).size(), 1U);
+  EXPECT_TRUE(read(store::set_aside(path).front()) == bytes);
+  work.poll(store, "eu-west-1", 40);
+}
+
+TEST(Damage, ThatIsNotThereAtASecondLookChangesNothing) {
+  const support::TempFolder folder;
+  const std::string path = folder.path("u.db");
+  Work work(path, 1, 10);
+  work.run();
+  { store::Store(path).note(store::Damaged("a cable")); }
+  EXPECT_TRUE(store::WriteLock(path).damage_noted());
+  const std::string expected = answers(path);
+  { const store::Store store(path, kLater); }
+  EXPECT_FALSE(store::WriteLock(path).damage_noted());
+  EXPECT_THAT(store::set_aside(path), IsEmpty());
+  EXPECT_TRUE(answers(path) == expected);
+}
+
+// Who sets `database` to a file of somebody else's finds it where it was.
+TEST(Damage, FilesOfOthersStayWhereTheyAre) {
+  const support::TempFolder folder;
+  const std::string path = folder.path("letter.txt");
+  for (const std::string text : {"Dear reader, this is no database at all.", ""}) {
+    write(path, text);
+    EXPECT_THROW((store::Store{path, kLater}), core::Error);
+    EXPECT_EQ(read(path), text);
+    EXPECT_THAT(store::set_aside(path), IsEmpty());
+  }
 }
 
 }  // namespace

@@ -21,7 +21,7 @@
 // Everything that a daemon stores, in small, and what has to be there of it afterwards.
 namespace usaged::faults {
 
-inline const core::Time kStart = core::from_unix(1772366400);  // a midnight
+inline const core::Time kStart = core::from_unix(1772366400);  // a noon
 
 // Whether every case is wanted (FAULTS=long), rather than some of each.
 inline bool is_long() { return std::getenv("FAULTS") != nullptr; }  // NOLINT(concurrency-mt-unsafe)

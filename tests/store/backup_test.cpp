@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "store/checked_pages.h"
+#include "store/damage.h"
 #include "store/database.h"
 #include "store/store.h"
 #include "support/temp_folder.h"
@@ -169,7 +170,6 @@ TEST_F(BackupTest, WhatIsNotWholeIsFoundAndNotRestored) {
   expect_refused(core::read_file(copy_), "somebody else's");
 }
 
-// Copied with cp, without its -wal: SQLite finds nothing wrong with it.
 TEST_F(BackupTest, ABlockOfSamplesThatCanNotBeReadIsAProblem) {
   {
     Store store(database_);
@@ -183,6 +183,33 @@ TEST_F(BackupTest, ABlockOfSamplesThatCanNotBeReadIsAProblem) {
   EXPECT_THAT(verify(database_).problems, ElementsAre(HasSubstr("block 2 of samples of ")));
 }
 
+TEST_F(BackupTest, WhatLostItsEndIsMovedAsideAndCanBeRestoredWithTheRest) {
+  {
+    Store store(database_);
+    poll(store, 41);
+  }
+  {
+    // The last poll is in its -wal alone.
+    const Reader reader(database_);
+    Store store(database_);
+    poll(store, 42);
+    for (const char* end : {"", "-wal", ".lock"}) {
+      fs::copy_file(database_ + end, copy_ + end, fs::copy_options::overwrite_existing);
+    }
+  }
+  WriteLock(copy_).set_high_water(1000);
+  std::string aside;
+  {
+    const Store store(copy_, kStart);
+    aside = set_aside(copy_).at(0);
+  }
+  EXPECT_EQ(count(copy_, "poll"), 0);
+  restore(aside, copy_, kStart);
+  EXPECT_EQ(count(copy_, "poll"), 42);
+  EXPECT_THAT(verify(copy_).problems, IsEmpty());
+}
+
+// Copied with cp, without its -wal: SQLite finds nothing wrong with it.
 TEST_F(BackupTest, ALostEndIsFound) {
   {
     const Store store(database_);
