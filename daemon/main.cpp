@@ -1,8 +1,8 @@
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <cstdio>
 
+#include "app/process.h"
 #include "core/error.h"
 #include "daemon/commands.h"
 
@@ -45,24 +45,11 @@ int run(int argc, char** argv) {
   }
 }
 
-// A core dump has no memory of ours, which holds credentials (core(5), coredump_filter).
-void keep_memory_out_of_core_dumps() {
-  if (std::FILE* filter = std::fopen("/proc/self/coredump_filter", "w")) {
-    std::fputs("0", filter);
-    std::fclose(filter);  // NOLINT(cert-err33-c): without /proc there are the limits of the unit
-  }
-}
-
 }  // namespace
 }  // namespace usaged::daemon
 
 int main(int argc, char** argv) {
-  // Threads share two heaps: what one poll has freed serves the next. With a heap for each thread,
-  // as glibc has it, many large polls side by side keep half as much memory again.
-  mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is one thread
-  // Large pieces go back to the system as they are freed; glibc would begin to keep them.
-  mallopt(M_MMAP_THRESHOLD, 128 * 1024);  // NOLINT(concurrency-mt-unsafe)
-  usaged::daemon::keep_memory_out_of_core_dumps();
+  usaged::app::prepare_process();
   try {
     return usaged::daemon::run(argc, argv);
   } catch (const std::exception& e) {

@@ -11,6 +11,7 @@
 #include <iostream>
 #include <thread>
 
+#include "app/process.h"
 #include "store/backup.h"
 #include "store/reader.h"
 #include "support/raw_http.h"
@@ -148,5 +149,6 @@ class Soak {
 }  // namespace usaged::faults
 
 int main(int argc, char** argv) {
+  usaged::app::prepare_process();
   usaged::faults::Soak().run(argc > 1 ? std::strtoll(argv[1], nullptr, 10) : 3000);
 }
