@@ -9,11 +9,14 @@ import json
 import os
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from usaged import Daemon, Simulator, cpu_seconds  # noqa: E402
 
 QUESTIONS = {
     "health": "/health/ready",
@@ -28,12 +31,6 @@ arguments.add_argument("binary")
 arguments.add_argument("--accounts", type=int, default=10000)
 arguments.add_argument("--rounds", type=int, default=3)
 args = arguments.parse_args()
-
-
-def cpu(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def high_water(pid):
@@ -79,38 +76,24 @@ def percentile(values, share):
 
 
 with tempfile.TemporaryDirectory() as folder:
-    simulator = subprocess.Popen(
-        [args.binary, "simulate", "--listen", "127.0.0.1:0", "--accounts", str(args.accounts), "--regions", "all"],
-        stdout=subprocess.PIPE,
-        text=True,
+    simulator = Simulator(args.binary, folder, "--accounts", str(args.accounts), "--regions", "all")
+    Path(folder, "c.yaml").write_text(
+        f"database: {folder}/u.db\nhttp: {{port: 0}}\ncollection: {{interval: 1h, concurrency: 32, concurrency_per_target: 32}}\n"
+        f"targets: [{{name: organization, regions: all, endpoint: '{simulator.url}'}}]\n",
+        encoding="ascii",
     )
-    url = re.search(r"http://[0-9.:]+", simulator.stdout.readline())[0]
-    with open(folder + "/c.yaml", "w", encoding="ascii") as config:
-        config.write(
-            f"database: {folder}/u.db\nhttp: {{port: 0}}\ncollection: {{interval: 1h, concurrency: 32, concurrency_per_target: 32}}\n"
-            f"targets: [{{name: organization, regions: all, endpoint: '{url}'}}]\n"
-        )
-    keys = {"AWS_ACCESS_KEY_ID": "AKIASIMULATOR", "AWS_SECRET_ACCESS_KEY": "simulator-secret"}
-    daemon = subprocess.Popen(
-        [args.binary, "run", "--config", folder + "/c.yaml"], env=dict(os.environ, **keys), stderr=subprocess.PIPE, text=True
-    )
-    began = time.monotonic()
-    port = 0
-    for line in daemon.stderr:
-        if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-            port = int(found[1])
-            break
-    threading.Thread(target=lambda: [None for _ in daemon.stderr], daemon=True).start()
+    daemon = Daemon(args.binary, folder)
+    port, began = daemon.port, daemon.began
     client = Client(port)
     scopes = json.loads(client.ask("/api/v1/targets")[1])["data"]
     good = 0
     print("| round | wall s | daemon's CPU s | simulator's CPU s | peak MB | answers meanwhile: p50 / p99 / slowest ms |")
     print("|---|---:|---:|---:|---:|---|")
     for number in range(args.rounds):
-        before = cpu(daemon.pid), cpu(simulator.pid)
+        before = cpu_seconds(daemon.process.pid), cpu_seconds(simulator.process.pid)
         if number > 0:
             time.sleep(30)  # what follows a poll (settling, rules) is no part of the next round
-            before = cpu(daemon.pid), cpu(simulator.pid)
+            before = cpu_seconds(daemon.process.pid), cpu_seconds(simulator.process.pid)
             client = Client(port)
             began = time.monotonic()
             status, body = client.ask("/api/v1/polls", "{}")
@@ -135,11 +118,10 @@ with tempfile.TemporaryDirectory() as folder:
             if took
         )
         print(
-            f"| {number + 1} | {wall:.1f} | {cpu(daemon.pid) - before[0]:.1f} | {cpu(simulator.pid) - before[1]:.1f} | "
-            f"{high_water(daemon.pid) / 1e6:.0f} | {answers} |",
+            f"| {number + 1} | {wall:.1f} | {cpu_seconds(daemon.process.pid) - before[0]:.1f} | {cpu_seconds(simulator.process.pid) - before[1]:.1f} | "
+            f"{high_water(daemon.process.pid) / 1e6:.0f} | {answers} |",
             flush=True,
         )
     print(f"\n{os.path.getsize(folder + '/u.db') / 1e6:.0f} MB in the database.")
-    daemon.terminate()
-    daemon.wait()
+    daemon.stop()
     simulator.kill()

@@ -8,86 +8,71 @@ import resource
 import shutil
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from usaged import Daemon, Simulator, command, cpu_seconds  # noqa: E402
 
 STARTS = 7
 
 binary, database = sys.argv[1:3]
 seconds = int(sys.argv[3]) if len(sys.argv) > 3 else 600
-keys = {"AWS_ACCESS_KEY_ID": "AKIASIMULATOR", "AWS_SECRET_ACCESS_KEY": "simulator-secret"}
 
 
 def usage(pid):
     """CPU seconds, resident bytes and voluntary switches of all threads."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
-    cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    memory = int(fields[21]) * resource.getpagesize()
+    memory = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
     switches = 0
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/status", encoding="ascii") as status:
             switches += int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", status.read())[1])
-    return cpu, memory, switches
+    return cpu_seconds(pid), memory, switches
 
 
 with tempfile.TemporaryDirectory() as folder:
     copy = shutil.copy(database, folder + "/u.db")
-    simulator = subprocess.Popen(
-        [binary, "simulate", "--listen", "127.0.0.1:0", "--accounts", "1600", "--regions", "us-east-1"],
-        stdout=subprocess.PIPE,
-        text=True,
+    simulator = Simulator(binary, folder, "--accounts", "1600", "--regions", "us-east-1")
+    Path(folder, "c.yaml").write_text(
+        f"database: {copy}\nhttp: {{port: 0}}\ncollection: {{interval: 1d}}\n"
+        f"targets: [{{name: organization, regions: [us-east-1], endpoint: '{simulator.url}'}}]\n",
+        encoding="ascii",
     )
-    url = re.search(r"http://[0-9.:]+", simulator.stdout.readline())[0]
-    with open(folder + "/c.yaml", "w", encoding="ascii") as config:
-        config.write(
-            f"database: {copy}\nhttp: {{port: 0}}\ncollection: {{interval: 1d}}\n"
-            f"targets: [{{name: organization, regions: [us-east-1], endpoint: '{url}'}}]\n"
-        )
     # What is due comes first.
-    subprocess.run(
-        [binary, "poll", "--config", folder + "/c.yaml"],
-        env=dict(os.environ, **keys),
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
+    code, _, errors = command(binary, folder, "poll")
+    assert code == 0, errors
     notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notices.bind(folder + "/notify")
-    environment = dict(os.environ, NOTIFY_SOCKET=folder + "/notify", **keys)
 
     def start():
         began = time.monotonic()
-        process = subprocess.Popen(
-            [binary, "run", "--config", folder + "/c.yaml"], env=environment, stderr=subprocess.DEVNULL
-        )
+        daemon = Daemon(binary, folder, NOTIFY_SOCKET=folder + "/notify")
         while b"READY=1" not in notices.recv(65536):
             pass
-        return process, (time.monotonic() - began) * 1000
+        return daemon, (time.monotonic() - began) * 1000
 
     times = []
     for _ in range(STARTS):
         daemon, took = start()
         times.append(took)
-        daemon.terminate()
-        daemon.wait()
+        daemon.stop()
         while b"STOPPING=1" not in notices.recv(65536):
             pass
     size = os.path.getsize(copy) >> 20
     print(f"start to READY on {size} MB: {statistics.median(times):.0f} ms (median of {STARTS}), at most {max(times):.0f} ms", flush=True)
 
     daemon, _ = start()
-    cpu, _, switches = usage(daemon.pid)
+    cpu, _, switches = usage(daemon.process.pid)
     peak = 0
     for _ in range(seconds):
         time.sleep(1)
-        peak = max(peak, usage(daemon.pid)[1])
-    after = usage(daemon.pid)
+        peak = max(peak, usage(daemon.process.pid)[1])
+    after = usage(daemon.process.pid)
     print(
         f"idle for {seconds} s: {(after[0] - cpu) / seconds * 100:.2f} % of a CPU, "
         f"{peak / 2**20:.1f} MB resident at most, {(after[2] - switches) / seconds:.2f} wake-ups a second"
     )
-    daemon.terminate()
-    daemon.wait()
+    daemon.stop()
     simulator.kill()

@@ -4,7 +4,6 @@ heads, bodies and readers, floods, oversized and badly encoded ones, tricks with
 meanwhile, get their answers; how fast is printed. Names of accounts are text wherever they appear."""
 
 import http.client
-import json
 import os
 import random
 import re
@@ -17,9 +16,11 @@ import threading
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from usaged import Daemon, Simulator  # noqa: E402
+
 binary = sys.argv[1]
 seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 3
-KEYS = {"AWS_ACCESS_KEY_ID": "AKIASIMULATOR", "AWS_SECRET_ACCESS_KEY": "simulator-secret", "AWS_EC2_METADATA_DISABLED": "true"}
 NAMES = ["=cmd|' /C calc'!A0", "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "@SUM(1,2)", "-2+3", "\\u202e\\t+1"]
 
 # What would be done if a server took a part of another request for one.
@@ -103,8 +104,8 @@ def paths():
         yield f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
-class Server:
-    def __init__(self, folder, tls):
+class Server(Daemon):
+    def __init__(self, folder, simulator, tls):
         accounts = "".join(f"  - {{id: '{1000 + i:012}', name: \"{name.replace(chr(34), chr(92) + chr(34))}\"}}\n" for i, name in enumerate(NAMES))
         http_part = "port: 0"
         if tls:
@@ -115,26 +116,13 @@ class Server:
             )  # fmt: skip
             os.chmod(folder + "/key", 0o600)
             http_part += f", tls: {{certificate: {folder}/cert, key: {folder}/key}}"
-        self.simulator = subprocess.Popen(
-            [binary, "simulate", "--listen", "127.0.0.1:0", "--accounts", "200"], stdout=subprocess.PIPE, text=True
-        )
-        url = re.search(r"http://[0-9.:]+", self.simulator.stdout.readline())[0]
         Path(folder, "c.yaml").write_text(
             f"database: {folder}/u.db\nhttp: {{{http_part}}}\naccounts:\n{accounts}"
-            f"targets: [{{name: t, regions: [us-east-1, eu-central-1], endpoint: '{url}'}}]\n",
+            f"targets: [{{name: t, regions: [us-east-1, eu-central-1], endpoint: '{simulator.url}'}}]\n",
             encoding="ascii",
         )
-        self.daemon = subprocess.Popen(
-            [binary, "run", "--config", folder + "/c.yaml"], env=dict(os.environ, **KEYS), stderr=subprocess.PIPE, text=True
-        )
-        for line in self.daemon.stderr:
-            if found := re.search(r"https?://127\.0\.0\.1:(\d+)", line):
-                self.port = int(found[1])
-                break
-        threading.Thread(target=lambda: [None for _ in self.daemon.stderr], daemon=True).start()
-        self.tls = None
-        if tls:
-            self.tls = ssl.create_default_context(cafile=folder + "/cert")
+        super().__init__(binary, folder)
+        self.tls = ssl.create_default_context(cafile=folder + "/cert") if tls else None
 
     def connect(self, timeout=5.0):
         connection = socket.create_connection(("127.0.0.1", self.port), timeout)
@@ -143,7 +131,7 @@ class Server:
     def client(self):
         if self.tls:
             return http.client.HTTPSConnection("localhost", self.port, timeout=10, context=self.tls)
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        return super().client()
 
     def raw(self, text):
         """Everything that comes back until the end, or a second of silence."""
@@ -156,12 +144,6 @@ class Server:
         except OSError:
             pass
         return reply.decode("latin-1")
-
-    def ask(self, path):
-        client = self.client()
-        client.request("GET", path)
-        reply = client.getresponse()
-        return reply.status, reply.read().decode()
 
 
 class Ordinary(threading.Thread):
@@ -278,24 +260,23 @@ def sockets(pid):
 def names_are_text(server):
     status, page = server.ask("/api/v1/accounts?limit=1000")
     assert status == 200
-    names = {row["name"] for row in json.loads(page)["data"]}
+    names = {row["name"] for row in page["data"]}
     assert NAMES[0] in names and NAMES[1] in names, names
     client = server.client()
     client.request("GET", "/api/v1/accounts?limit=1000", headers={"Accept": "text/csv"})
     table = client.getresponse().read().decode()
     for cell in re.findall(r'(?:^|,)"?([^,"\r\n]*)', table, re.M):
         assert not re.match(r"[=@+]|-\D|-\d+[+]", cell), cell
-    assert "<script>alert" not in server.ask("/")[1]
+    assert b"<script>alert" not in server.ask("/")[1]
 
 
 for tls in (False, True):
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(folder, tls)
-        try:
-            while server.ask("/-/ready")[0] != 200 or json.loads(server.ask("/api/v1/usage/latest")[1])["data"] == []:
+    with tempfile.TemporaryDirectory() as folder, Simulator(binary, folder, "--accounts", "200") as simulator:
+        with Server(folder, simulator, tls) as server:
+            while server.ask("/-/ready")[0] != 200 or server.ask("/api/v1/usage/latest")[1]["data"] == []:
                 time.sleep(0.1)
             names_are_text(server)
-            before = sockets(server.daemon.pid)
+            before = sockets(server.process.pid)
             for attack in (corpus, slow_heads, slow_bodies, slow_readers, silent, flood, garbage):
                 ordinary = Ordinary(server)
                 ordinary.start()
@@ -309,17 +290,12 @@ for tls in (False, True):
                     flush=True,
                 )
                 assert not ordinary.failed, ordinary.failed[:5]
-            silences = json.loads(server.ask("/api/v1/silences")[1])["data"]
+            silences = server.ask("/api/v1/silences")[1]["data"]
             assert not silences, silences
             # What they held has been let go.
             for _ in range(200):
-                if sockets(server.daemon.pid) <= before:
+                if sockets(server.process.pid) <= before:
                     break
                 time.sleep(0.1)
-            assert sockets(server.daemon.pid) <= before, (before, sockets(server.daemon.pid))
-            server.daemon.terminate()
-            assert server.daemon.wait(30) == 0
-        finally:
-            for process in (server.daemon, server.simulator):
-                process.kill()
-                process.wait()
+            assert sockets(server.process.pid) <= before, (before, sockets(server.process.pid))
+            server.stop()
