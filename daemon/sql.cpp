@@ -53,7 +53,7 @@ void run(const Globals& globals, const SqlFlags& flags) {
           ? std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>())
           : flags.query;
   try {
-    SQLite::Statement query(reader.db(), text);
+    SQLite::Statement query(store::sqlite(reader.db()), text);
     web::Table table;
     for (int i = 0; i < query.getColumnCount(); ++i)
       table.columns.push_back(query.getColumnName(i));

@@ -72,50 +72,45 @@ Verification require_whole(const std::string& path, const char* what) {
 
 Verification verify(const std::string& path) {
   const std::int64_t expected = high_water_beside(path);
-  SQLite::Database db = open_reader(path);
+  Connection db = open_reader(path);
   return guarded("verify", path, [&] {
     Verification result;
     // One moment for all that is read.
     const Moment moment(db);
-    SQLite::Statement integrity(db, fmt::format("PRAGMA integrity_check({})", kMostProblems));
-    while (integrity.executeStep()) {
-      const std::string line = integrity.getColumn(0).getString();
+    Query integrity(db, fmt::format("PRAGMA integrity_check({})", kMostProblems));
+    while (integrity.step()) {
+      const std::string line = integrity.text(0);
       if (line != "ok") result.problems.push_back(line);
     }
-    SQLite::Statement references(db, "PRAGMA foreign_key_check");
+    Query references(db, "PRAGMA foreign_key_check");
     int dangling = 0;
-    while (references.executeStep() && ++dangling <= kMostProblems) {
+    while (references.step() && ++dangling <= kMostProblems) {
       result.problems.push_back(fmt::format("a row of {} refers to a row of {} that is missing",
-                                            references.getColumn(0).getString(),
-                                            references.getColumn(2).getString()));
+                                            references.text(0), references.text(2)));
     }
-    SQLite::Statement blocks(
+    Query blocks(
         db,
         "SELECT b.id, s.target, s.region, b.data FROM sample_block b JOIN scope s ON s.id = "
         "b.scope_id");
     std::vector<Reading> readings;
     int damaged = 0;
-    while (damaged < kMostProblems && blocks.executeStep()) {
-      const SQLite::Column data = blocks.getColumn(3);
+    while (damaged < kMostProblems && blocks.step()) {
       try {
-        const BlockReader block(blob(data));
+        const BlockReader block(blocks.blob(3));
         for (std::size_t i = 0; i < block.size(); ++i) block.read(i, readings);
       } catch (const Error&) {
         ++damaged;
-        result.problems.push_back(fmt::format(
-            "block {} of samples of {} in {} can't be read", blocks.getColumn(0).getInt64(),
-            blocks.getColumn(1).getString(), blocks.getColumn(2).getString()));
+        result.problems.push_back(fmt::format("block {} of samples of {} in {} can't be read",
+                                              blocks.integer(0), blocks.text(1), blocks.text(2)));
       }
     }
     result.schema = schema_version();
-    result.bytes = db.execAndGet("PRAGMA page_count").getInt64() *
-                   db.execAndGet("PRAGMA page_size").getInt64();
-    SQLite::Statement polls(
-        db, "SELECT count(*), max(CASE WHEN outcome = 'ok' THEN started END) FROM poll");
-    polls.executeStep();
-    result.polls = polls.getColumn(0).getInt64();
-    if (!polls.getColumn(1).isNull()) {
-      result.newest = core::from_unix(polls.getColumn(1).getInt64());
+    result.bytes = db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size");
+    Query polls(db, "SELECT count(*), max(CASE WHEN outcome = 'ok' THEN started END) FROM poll");
+    polls.step();
+    result.polls = polls.integer(0);
+    if (!polls.is_null(1)) {
+      result.newest = core::from_unix(polls.integer(1));
     }
     result.transactions = transactions_of(db);
     if (result.transactions < expected) {
@@ -133,15 +128,16 @@ void back_up(const std::string& database, const std::string& copy,
   if (fs::exists(copy, ignored)) {
     throw Error(ErrorCode::kConflict, "{}: is there already", copy);
   }
-  SQLite::Database from = open_reader(database);
+  Connection from = open_reader(database);
   const Draft draft(copy + ".partial");
   guarded("back up", database, [&] {
     // A reader's moment lasts as long as its transaction: so the writer never makes it begin anew.
     const Moment moment(from);
-    from.execAndGet("SELECT count(*) FROM sqlite_schema");
+    from.integer("SELECT count(*) FROM sqlite_schema");
     SQLite::Database to(draft.path(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, 0,
                         checked_pages());
-    sqlite3_backup* backup = sqlite3_backup_init(to.getHandle(), "main", from.getHandle(), "main");
+    sqlite3_backup* backup =
+        sqlite3_backup_init(to.getHandle(), "main", sqlite(from).getHandle(), "main");
     if (backup == nullptr) {
       throw Error(ErrorCode::kStorage, "{}: {}", draft.path(), to.getErrorMsg());
     }

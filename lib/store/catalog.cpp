@@ -3,7 +3,7 @@
 namespace usaged::store {
 
 void SeriesCatalog::refresh(Connection& db) {
-  const auto newest = db.execAndGet("SELECT ifnull(max(id), 0) FROM series").getInt64();
+  const auto newest = db.integer("SELECT ifnull(max(id), 0) FROM series");
   std::int64_t next = 0;
   {
     const std::shared_lock lock(mutex_);
@@ -21,10 +21,10 @@ void SeriesCatalog::refresh(Connection& db) {
       db,
       "SELECT id, account, region, type, provider, currency FROM series WHERE id >= ? ORDER BY id");
   query.bind(1, next);
-  while (query.executeStep()) {
-    const auto text = [&query](int column) { return query.getColumn(column).getString(); };
-    rows.push_back({static_cast<std::uint32_t>(query.getColumn(0).getInt64()), text(1), text(2),
-                    text(3), text(4), text(5)});
+  while (query.step()) {
+    const auto text = [&query](int column) { return query.text(column); };
+    rows.push_back({static_cast<std::uint32_t>(query.integer(0)), text(1), text(2), text(3),
+                    text(4), text(5)});
   }
   const std::unique_lock lock(mutex_);
   for (const Row& row : rows) {

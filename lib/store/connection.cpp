@@ -2,29 +2,44 @@
 
 #include <utility>
 
+#include "core/error.h"
+
 namespace usaged::store {
 namespace {
 
-SQLite::Statement take(const SQLite::Database& db, std::vector<SQLite::Statement>& idle,
-                       const std::string& sql) {
-  if (idle.empty()) return {db, sql};
-  SQLite::Statement statement = std::move(idle.back());
+std::unique_ptr<Statement> take(Engine& engine, std::vector<std::unique_ptr<Statement>>& idle,
+                                const std::string& sql) {
+  if (idle.empty()) return engine.prepare(sql);
+  std::unique_ptr<Statement> statement = std::move(idle.back());
   idle.pop_back();
   return statement;
 }
 
 }  // namespace
 
-Query::Query(Connection& db, const std::string& sql) : Query(db, db.idle_[sql], sql) {}
+std::int64_t Connection::integer(const std::string& sql) {
+  const auto statement = engine_->prepare(sql);
+  if (!statement->step()) {
+    throw core::Error(core::ErrorCode::kInternal, "{}: has no row", sql);
+  }
+  return statement->integer(0);
+}
 
-Query::Query(Connection& db, Idle& idle, const std::string& sql)
-    : SQLite::Statement(take(db, idle, sql)), idle_(idle) {}
+Query::Query(Connection& db, const std::string& sql)
+    : idle_(db.idle_[sql]), statement_(take(*db.engine_, idle_, sql)) {}
+
+std::int64_t Query::run_for_id() {
+  step();
+  const std::int64_t id = integer(0);
+  reset();
+  return id;
+}
 
 Query::~Query() {
   try {
-    tryReset();
-    clearBindings();
-    idle_.push_back(std::move(*this));
+    statement_->reset();
+    statement_->clear();
+    idle_.push_back(std::move(statement_));
   } catch (const std::exception&) {  // without memory it is prepared anew
   }
 }

@@ -1,36 +1,108 @@
 #pragma once
 
-#include <SQLiteCpp/SQLiteCpp.h>
-
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
+// What the store asks of a database engine. Parameters count from 1, columns from 0.
 namespace usaged::store {
 
-// A connection that keeps its statements once they are prepared, which costs more than most of them
-// take to run.
-class Connection : public SQLite::Database {
+// A statement that an engine has prepared. Each of these throws what the engine throws, which
+// guarded() turns into an Error.
+class Statement {
  public:
-  explicit Connection(SQLite::Database db) : SQLite::Database(std::move(db)) {}
+  virtual ~Statement() = default;
+
+  virtual void bind(int index, std::int64_t value) = 0;
+  virtual void bind(int index, double value) = 0;
+  virtual void bind(int index, const std::string& value) = 0;
+  // The bytes must stay until it has run.
+  virtual void bind_blob(int index, std::string_view bytes) = 0;
+  virtual void bind_null(int index) = 0;
+  // Nothing is bound any more.
+  virtual void clear() = 0;
+
+  // Goes to the next row; false: there is none.
+  virtual bool step() = 0;
+  // Runs it to its end; how many rows it changed.
+  virtual std::int64_t run() = 0;
+  // Back to the beginning, with what is bound.
+  virtual void reset() = 0;
+
+  virtual bool is_null(int column) const = 0;
+  virtual std::int64_t integer(int column) const = 0;
+  virtual double real(int column) const = 0;
+  virtual std::string text(int column) const = 0;
+  // Until the next step.
+  virtual std::string_view blob(int column) const = 0;
+};
+
+// One session of a database, as an engine has it.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual std::unique_ptr<Statement> prepare(const std::string& sql) = 0;
+  // Statements without parameters, to their end.
+  virtual void execute(const std::string& sql) = 0;
+  // Throws nothing, and needs no memory.
+  virtual void roll_back() noexcept = 0;
+  // Where the database is, for people.
+  virtual const std::string& place() const = 0;
+};
+
+// A session that keeps its statements once they are prepared, which costs more than most of them
+// take to run.
+class Connection {
+ public:
+  explicit Connection(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+
+  Engine& engine() { return *engine_; }
+  void execute(const std::string& sql) { engine_->execute(sql); }
+  // The first column of the first row, which there must be.
+  std::int64_t integer(const std::string& sql);
 
  private:
   friend class Query;
-  std::unordered_map<std::string, std::vector<SQLite::Statement>> idle_;  // by their text
+  std::unique_ptr<Engine> engine_;  // goes after its statements
+  std::unordered_map<std::string, std::vector<std::unique_ptr<Statement>>> idle_;  // by their text
 };
 
 // A statement of a connection's, with nothing bound, until this goes. Not for texts of which there
 // is no end, since each is kept.
-class Query : public SQLite::Statement {
+class Query {
  public:
   Query(Connection& db, const std::string& sql);
   ~Query();
   Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+
+  void bind(int index, int value) { statement_->bind(index, std::int64_t{value}); }
+  void bind(int index, std::int64_t value) { statement_->bind(index, value); }
+  void bind(int index, double value) { statement_->bind(index, value); }
+  void bind(int index, const std::string& value) { statement_->bind(index, value); }
+  void bind(int index, const char* value) { statement_->bind(index, std::string(value)); }
+  void bind_blob(int index, std::string_view bytes) { statement_->bind_blob(index, bytes); }
+  void bind_null(int index) { statement_->bind_null(index); }
+
+  bool step() { return statement_->step(); }
+  // Runs one that returns an id, as INSERT ... RETURNING id does; the id.
+  std::int64_t run_for_id();
+  std::int64_t run() { return statement_->run(); }
+  void reset() { statement_->reset(); }
+
+  bool is_null(int column) const { return statement_->is_null(column); }
+  std::int64_t integer(int column) const { return statement_->integer(column); }
+  double real(int column) const { return statement_->real(column); }
+  std::string text(int column) const { return statement_->text(column); }
+  std::string_view blob(int column) const { return statement_->blob(column); }
 
  private:
-  using Idle = std::vector<SQLite::Statement>;
-  Query(Connection& db, Idle& idle, const std::string& sql);
+  using Idle = std::vector<std::unique_ptr<Statement>>;
   Idle& idle_;
+  std::unique_ptr<Statement> statement_;
 };
 
 }  // namespace usaged::store

@@ -21,7 +21,7 @@ std::string gap_reason(Reader& reader, const Scope& scope, Time from, Time to) {
     query.bind(2, scope.region);
     query.bind(3, static_cast<std::int64_t>(core::unix_seconds(from)));
     query.bind(4, static_cast<std::int64_t>(core::unix_seconds(to)));
-    return query.executeStep() ? query.getColumn(0).getString() : "not polled";
+    return query.step() ? query.text(0) : "not polled";
   });
 }
 
@@ -44,33 +44,31 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
         "WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND started <= ?3), ?3) "
         "ORDER BY started");
     std::vector<Scope> scopes;
-    while (all.executeStep()) {
-      const auto time = [&all](int column) { return optional_time(all.getColumn(column)); };
-      if (all.isColumnNull(5)) continue;  // it was never asked
+    while (all.step()) {
+      const auto time = [&all](int column) { return optional_time(all, column); };
+      if (all.is_null(5)) continue;  // it was never asked
       Scope scope;
-      scope.target = all.getColumn(1).getString();
-      scope.region = all.getColumn(2).getString();
+      scope.target = all.text(1);
+      scope.region = all.text(2);
       if (!matches(filter.targets, scope.target) || !matches(filter.regions, scope.region)) {
         continue;
       }
-      scope.id = all.getColumn(0).getInt64();
+      scope.id = all.integer(0);
       scope.ends = time(3).value_or(Time::max());
-      if (!all.isColumnNull(4)) {
-        scope.thinned_until = core::from_unix((all.getColumn(4).getInt64() + 1) * 86400);
+      if (!all.is_null(4)) {
+        scope.thinned_until = core::from_unix((all.integer(4) + 1) * 86400);
       }
       scope.first_attempt = *time(5);
       scope.last_attempt = *time(6);
       scope.first_good = time(7).value_or(Time::max());
-      scope.interval = Seconds{all.getColumn(8).getInt64()};
+      scope.interval = Seconds{all.integer(8)};
       polls.bind(1, scope.target);
       polls.bind(2, scope.region);
       polls.bind(3, static_cast<std::int64_t>(core::unix_seconds(start)));
       polls.bind(4, static_cast<std::int64_t>(core::unix_seconds(end)));
-      while (polls.executeStep()) {
-        scope.polls.push_back({polls.getColumn(0).getInt64(),
-                               core::from_unix(polls.getColumn(1).getInt64()),
-                               core::from_unix(polls.getColumn(2).getInt64()),
-                               Seconds{polls.getColumn(3).getInt64()}});
+      while (polls.step()) {
+        scope.polls.push_back({polls.integer(0), core::from_unix(polls.integer(1)),
+                               core::from_unix(polls.integer(2)), Seconds{polls.integer(3)}});
       }
       polls.reset();
       const auto order = [](const GoodPoll& poll) { return std::pair(poll.taken_at, poll.id); };
@@ -184,12 +182,12 @@ std::vector<CollectionDay> collection_days(Reader& reader, const Filter& filter,
       counts.bind(2, scope.region);
       counts.bind(3, static_cast<std::int64_t>(core::unix_seconds(from)));
       counts.bind(4, static_cast<std::int64_t>(core::unix_seconds(to)));
-      while (counts.executeStep()) {
-        const std::int64_t day = counts.getColumn(0).getInt64();
+      while (counts.step()) {
+        const std::int64_t day = counts.integer(0);
         if (day < first || day > last) continue;
         CollectionDay& row = days[begin + static_cast<std::size_t>(day - first)];
-        row.polls = counts.getColumn(1).getInt64();
-        row.good = counts.getColumn(2).getInt64();
+        row.polls = counts.integer(1);
+        row.good = counts.integer(2);
       }
       counts.reset();
     });

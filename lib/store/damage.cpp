@@ -15,8 +15,8 @@ using core::ErrorCode;
 
 constexpr const char* kDamaged = "damaged";
 
-SQLite::Database open_whole(const std::string& path, const WriteLock& lock) {
-  SQLite::Database db = open_writer(path, lock);
+Connection open_whole(const std::string& path, const WriteLock& lock) {
+  Connection db = open_writer(path, lock);
   if (lock.damage_noted()) {
     set_checkpoint_on_close(db, false);
     const Verification found = verify(path);
@@ -31,7 +31,7 @@ SQLite::Database open_whole(const std::string& path, const WriteLock& lock) {
 
 }  // namespace
 
-SQLite::Database open_or_set_aside(const std::string& path, const WriteLock& lock, core::Time now) {
+Connection open_or_set_aside(const std::string& path, const WriteLock& lock, core::Time now) {
   try {
     return open_whole(path, lock);
   } catch (const Damaged&) {

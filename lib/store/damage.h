@@ -12,7 +12,7 @@ namespace usaged::store {
 // Opens a database like open_writer(); but a damaged one is moved to `<database>.damaged-<now>`,
 // and a new one begun. One whose damage was noted is read whole first, which takes some seconds a
 // gigabyte. Throws Damaged where no database of ours was ever, and Error.
-SQLite::Database open_or_set_aside(const std::string& path, const WriteLock& lock, core::Time now);
+Connection open_or_set_aside(const std::string& path, const WriteLock& lock, core::Time now);
 
 // Renames a database with its -wal and -shm to `<database>.<why>-<TIME>`; where it is then. Throws
 // Error(kStorage).

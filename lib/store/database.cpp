@@ -36,14 +36,14 @@ void configure_sqlite() {
 }
 
 // A connection is used by one thread at a time, so SQLite needs no lock for it.
-SQLite::Database open(const std::string& path, int flags) {
+Connection open(const std::string& path, int flags) {
   configure_sqlite();
   SQLite::Database db(path, flags | SQLite::OPEN_NOMUTEX, 0, checked_pages());
   // While it reads the schema, SQLite would shorten an error of its own.
   sqlite3_extended_result_codes(db.getHandle(), 1);
   int bytes = kChecksumBytes;  // of a new one; another has them, or not
   sqlite3_file_control(db.getHandle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes);
-  return db;
+  return Connection(std::make_unique<SqliteEngine>(std::move(db)));
 }
 
 int version_of(std::string_view file_name) {
@@ -56,21 +56,21 @@ std::string checksum(const migrations::Asset& migration) {
   return core::hex(core::sha256(migration.text));
 }
 
-std::int64_t pragma(SQLite::Database& db, const std::string& name) {
-  return db.execAndGet("PRAGMA " + name).getInt64();
+std::int64_t pragma(Connection& db, const std::string& name) {
+  return db.integer("PRAGMA " + name);
 }
 
 // Sets a pragma and reads it back: SQLite ignores what it doesn't know.
-void set_pragma(SQLite::Database& db, const std::string& name, std::int64_t value) {
-  db.exec(fmt::format("PRAGMA {} = {}", name, value));
+void set_pragma(Connection& db, const std::string& name, std::int64_t value) {
+  db.execute(fmt::format("PRAGMA {} = {}", name, value));
   if (pragma(db, name) != value) {
     throw Error(ErrorCode::kStorage, "{}: this SQLite does not take PRAGMA {} = {}",
-                db.getFilename(), name, value);
+                db.engine().place(), name, value);
   }
 }
 
-void set_common(SQLite::Database& db) {
-  db.setBusyTimeout(kBusyTimeoutMs);
+void set_common(Connection& db) {
+  sqlite(db).setBusyTimeout(kBusyTimeoutMs);
   set_pragma(db, "trusted_schema", 0);
   set_pragma(db, "cell_size_check", 1);
   set_pragma(db, "foreign_keys", 1);
@@ -79,9 +79,9 @@ void set_common(SQLite::Database& db) {
 // Throws unless the database is ours and its migrations are the ones that this program knows: as
 // kConfig what only an operator can mend, so that no service manager tries it again.
 // Returns its version; 0 for a new one.
-int check_ours(SQLite::Database& db) {
-  const std::string& path = db.getFilename();
-  const auto tables = db.execAndGet("SELECT count(*) FROM sqlite_schema").getInt64();
+int check_ours(Connection& db) {
+  const std::string& path = db.engine().place();
+  const auto tables = db.integer("SELECT count(*) FROM sqlite_schema");
   const std::int64_t id = pragma(db, "application_id");
   if (tables == 0 && id == 0) return 0;
   if (id != kApplicationId) {
@@ -89,10 +89,10 @@ int check_ours(SQLite::Database& db) {
                 "{}: is a database of another program (application_id {:#x}); it was left as it is",
                 path, id);
   }
-  SQLite::Statement applied(db, "SELECT version, name, checksum FROM migration ORDER BY version");
+  Query applied(db, "SELECT version, name, checksum FROM migration ORDER BY version");
   int version = 0;
-  while (applied.executeStep()) {
-    version = applied.getColumn(0).getInt();
+  while (applied.step()) {
+    version = static_cast<int>(applied.integer(0));
     if (version > schema_version()) {
       throw Error(ErrorCode::kConfig,
                   "{}: was made by a newer version (its schema is {} or above, this program knows "
@@ -100,46 +100,45 @@ int check_ours(SQLite::Database& db) {
                   path, version, schema_version());
     }
     const migrations::Asset& known = migrations::kAssets.at(static_cast<std::size_t>(version - 1));
-    if (applied.getColumn(2).getString() != checksum(known)) {
+    if (applied.text(2) != checksum(known)) {
       throw Error(ErrorCode::kStorage,
                   "{}: its migration {} is not the one of this program; it was left as it is", path,
-                  applied.getColumn(1).getString());
+                  applied.text(1));
     }
   }
   return version;
 }
 
-void migrate(SQLite::Database& db, const WriteLock& lock, int to) {
+void migrate(Connection& db, const WriteLock& lock, int to) {
   const int version = check_ours(db);
   for (const migrations::Asset& migration : migrations::kAssets) {
     const int number = version_of(migration.name);
     if (number <= version || number > to) continue;
     Transaction transaction(db, lock);
     if (number == 1) {
-      db.exec(fmt::format("PRAGMA application_id = {}", kApplicationId));
-      db.exec(
+      db.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
+      db.execute(
           "CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, "
           "checksum TEXT NOT NULL, applied INTEGER NOT NULL DEFAULT (unixepoch())) STRICT");
     }
-    db.exec(std::string(migration.text));
-    SQLite::Statement record(db,
-                             "INSERT INTO migration (version, name, checksum) VALUES (?, ?, ?)");
+    db.execute(std::string(migration.text));
+    Query record(db, "INSERT INTO migration (version, name, checksum) VALUES (?, ?, ?)");
     record.bind(1, number);
     record.bind(2, std::string(migration.name));
     record.bind(3, checksum(migration));
-    record.exec();
+    record.run();
     transaction.commit();
   }
 }
 
 }  // namespace
 
-std::int64_t transactions_of(SQLite::Database& db) {
-  return db.execAndGet("SELECT transactions FROM written").getInt64();
+std::int64_t transactions_of(Connection& db) {
+  return db.integer("SELECT transactions FROM written");
 }
 
-void set_checkpoint_on_close(SQLite::Database& db, bool on) {
-  sqlite3_db_config(db.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
+void set_checkpoint_on_close(Connection& db, bool on) {
+  sqlite3_db_config(sqlite(db).getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
 }
 
 int schema_version() { return version_of(migrations::kAssets.back().name); }
@@ -192,44 +191,32 @@ void WriteLock::note_damage(bool damaged) const {
   }
 }
 
-namespace {
-
-// Without memory an exception could not be thrown, so none is.
-void roll_back(SQLite::Database& db) {
-  if (sqlite3_get_autocommit(db.getHandle()) == 0) {
-    sqlite3_exec(db.getHandle(), "ROLLBACK", nullptr, nullptr, nullptr);
-  }
-}
-
-}  // namespace
-
-Transaction::Transaction(SQLite::Database& db, const WriteLock& lock) : db_(db), lock_(lock) {
-  roll_back(db_);  // one that could not be undone
+Transaction::Transaction(Connection& db, const WriteLock& lock) : db_(db), lock_(lock) {
+  db_.engine().roll_back();  // one that could not be undone
   // One that becomes a write later would fail at once where another writes, however patient.
-  db_.exec("BEGIN IMMEDIATE");
+  db_.execute("BEGIN IMMEDIATE");
 }
 
 Transaction::~Transaction() {
-  if (open_) roll_back(db_);
+  if (open_) db_.engine().roll_back();
 }
 
 void Transaction::commit() {
   const std::int64_t count =
-      db_.execAndGet("UPDATE written SET transactions = transactions + 1 RETURNING transactions")
-          .getInt64();
-  db_.exec("COMMIT");
+      db_.integer("UPDATE written SET transactions = transactions + 1 RETURNING transactions");
+  db_.execute("COMMIT");
   open_ = false;
   lock_.set_high_water(count);
 }
 
-Moment::Moment(SQLite::Database& db) : db_(db) {
-  roll_back(db_);
-  db_.exec("BEGIN");
+Moment::Moment(Connection& db) : db_(db) {
+  db_.engine().roll_back();
+  db_.execute("BEGIN");
 }
 
-Moment::~Moment() { roll_back(db_); }
+Moment::~Moment() { db_.engine().roll_back(); }
 
-SQLite::Database open_writer(const std::string& path, const WriteLock& lock, int version) {
+Connection open_writer(const std::string& path, const WriteLock& lock, int version) {
   return guarded("open", path, [&] {
     const std::int64_t expected = lock.high_water().value_or(0);
     struct stat info {};
@@ -246,7 +233,7 @@ SQLite::Database open_writer(const std::string& path, const WriteLock& lock, int
           "{}: the file is empty, which a database never is; move it away to start a new history",
           path));
     }
-    SQLite::Database db = open(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    Connection db = open(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
     set_checkpoint_on_close(db, false);
     set_common(db);
     if (check_ours(db) > 0) {
@@ -259,9 +246,10 @@ SQLite::Database open_writer(const std::string& path, const WriteLock& lock, int
       }
     } else {
       // Pages can be given back while it is at work.
-      db.exec("PRAGMA auto_vacuum = INCREMENTAL");
+      db.execute("PRAGMA auto_vacuum = INCREMENTAL");
     }
-    if (db.execAndGet("PRAGMA journal_mode = WAL").getString() != "wal") {
+    if (Query journal(db, "PRAGMA journal_mode = WAL");
+        !journal.step() || journal.text(0) != "wal") {
       throw Error(ErrorCode::kStorage, "{}: the file system does not carry a write-ahead log",
                   path);
     }
@@ -273,20 +261,20 @@ SQLite::Database open_writer(const std::string& path, const WriteLock& lock, int
   });
 }
 
-SQLite::Database open_reader(const std::string& path) {
+Connection open_reader(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
     throw Error(ErrorCode::kStorage, "{}: there is no such database, or this user may not see it",
                 path);
   }
-  const auto prepare = [](SQLite::Database db) {
+  const auto prepare = [](Connection db) {
     set_common(db);
-    db.exec("PRAGMA wal_autocheckpoint = 0");
-    db.exec("PRAGMA query_only = 1");
+    db.execute("PRAGMA wal_autocheckpoint = 0");
+    db.execute("PRAGMA query_only = 1");
     if (check_ours(db) != schema_version()) {
       throw Error(ErrorCode::kStorage,
                   "{}: its schema is older than this program; start the daemon once to migrate it",
-                  db.getFilename());
+                  db.engine().place());
     }
     return db;
   };

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
 
 #include <chrono>
@@ -9,6 +8,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "store/sqlite.h"
 
 namespace usaged::store {
 
@@ -78,14 +78,14 @@ class WriteLock {
 // that could not be.
 class Transaction {
  public:
-  Transaction(SQLite::Database& db, const WriteLock& lock);
+  Transaction(Connection& db, const WriteLock& lock);
   ~Transaction();
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
   void commit();
 
  private:
-  SQLite::Database& db_;
+  Connection& db_;
   const WriteLock& lock_;
   bool open_ = true;
 };
@@ -93,13 +93,13 @@ class Transaction {
 // What is read while it lives is as of one moment.
 class Moment {
  public:
-  explicit Moment(SQLite::Database& db);
+  explicit Moment(Connection& db);
   ~Moment();
   Moment(const Moment&) = delete;
   Moment& operator=(const Moment&) = delete;
 
  private:
-  SQLite::Database& db_;
+  Connection& db_;
 };
 
 // The schema version that this program makes: the number of its last migration.
@@ -109,17 +109,17 @@ int schema_version();
 // survives a power loss. Throws Error(kStorage) if the file is not ours, is empty though it was not
 // about to be made, is damaged, or was made by a newer version. Migrates to `version`, if it is not
 // there yet: to that of this program, but for tests of upgrades.
-SQLite::Database open_writer(const std::string& path, const WriteLock& lock,
-                             int version = schema_version());
+Connection open_writer(const std::string& path, const WriteLock& lock,
+                       int version = schema_version());
 
 // Opens a database for reading. It must exist and be ours, of this version's schema.
-SQLite::Database open_reader(const std::string& path);
+Connection open_reader(const std::string& path);
 
 // Whether closing it moves what is in its -wal into the file: not where the two are to be kept as
 // they are.
-void set_checkpoint_on_close(SQLite::Database& db, bool on);
+void set_checkpoint_on_close(Connection& db, bool on);
 
 // How many transactions have been stored in it.
-std::int64_t transactions_of(SQLite::Database& db);
+std::int64_t transactions_of(Connection& db);
 
 }  // namespace usaged::store

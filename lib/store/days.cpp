@@ -31,8 +31,8 @@ void add_known(std::optional<double>& sum, const std::optional<double>& value) {
 std::map<std::string, std::set<std::int64_t>> sights(Reader& reader) {
   std::map<std::string, std::set<std::int64_t>> seen;
   Query query(reader.db(), "SELECT target, series_id FROM series_target");
-  while (query.executeStep()) {
-    seen[query.getColumn(0).getString()].insert(query.getColumn(1).getInt64());
+  while (query.step()) {
+    seen[query.text(0)].insert(query.integer(1));
   }
   return seen;
 }
@@ -190,12 +190,11 @@ void Rebuilder::load(const std::string& region, std::int64_t bucket) {
   blocks_.clear();
   Query scopes(reader_.db(), "SELECT id FROM scope WHERE region = ? ORDER BY id");
   scopes.bind(1, region);
-  while (scopes.executeStep()) {
-    reader_.samples().each_settled(scopes.getColumn(0).getInt64(), bucket,
-                                   [&](std::string_view bytes) {
-                                     LoadedBlock& block = blocks_.emplace_back();
-                                     block.bytes = bytes;
-                                   });
+  while (scopes.step()) {
+    reader_.samples().each_settled(scopes.integer(0), bucket, [&](std::string_view bytes) {
+      LoadedBlock& block = blocks_.emplace_back();
+      block.bytes = bytes;
+    });
   }
   for (LoadedBlock& block : blocks_) block.reader = std::make_unique<BlockReader>(block.bytes);
   loaded_ = {region, bucket};
@@ -206,7 +205,7 @@ const std::set<std::int64_t>& Rebuilder::seen_in(const std::string& region) {
   if (fresh) {
     polls_.reset();
     polls_.bind(1, region);
-    while (polls_.executeStep()) place->second.insert(polls_.getColumn(0).getInt64());
+    while (polls_.step()) place->second.insert(polls_.integer(0));
   }
   return place->second;
 }
@@ -218,16 +217,16 @@ std::optional<std::int64_t> Rebuilder::nothing_before(const SeriesRow& row, std:
   trials_.reset();
   trials_.bind(1, row.account());
   trials_.bind(2, row.region());
-  while (trials_.executeStep()) {
-    if (core::trial_covers(trials_.getColumn(0).getString(), row.type())) {
-      return trials_.getColumn(1).getInt64() / 86400;
+  while (trials_.step()) {
+    if (core::trial_covers(trials_.text(0), row.type())) {
+      return trials_.integer(1) / 86400;
     }
   }
   first_seen_.reset();
   first_seen_.bind(1, row.id);
-  if (!first_seen_.executeStep()) return std::nullopt;
-  const std::int64_t first_seen = first_seen_.getColumn(0).getInt64();
-  const bool account_was_there = first_seen_.getColumn(1).getInt64() < first_seen;
+  if (!first_seen_.step()) return std::nullopt;
+  const std::int64_t first_seen = first_seen_.integer(0);
+  const bool account_was_there = first_seen_.integer(1) < first_seen;
   first_seen_.reset();
   if (!account_was_there || first_seen / 86400 != day) return std::nullopt;
   const auto at = seen.lower_bound(day);
@@ -301,8 +300,7 @@ void Days::each_of_sums(const Range& range, const UseDay& use_day, const UseMont
                fmt::format("SELECT month, days, low, high, estimate FROM month_by_{} WHERE "
                            "month BETWEEN ?1 AND ?2 AND {} ORDER BY month",
                            name, key));
-  const auto bind = [&](SQLite::Statement& query, const SeriesRow& row, std::int64_t from,
-                        std::int64_t to) {
+  const auto bind = [&](Query& query, const SeriesRow& row, std::int64_t from, std::int64_t to) {
     query.reset();
     query.bind(1, from);
     query.bind(2, to);
@@ -319,17 +317,17 @@ void Days::each_of_sums(const Range& range, const UseDay& use_day, const UseMont
     reader_.check_deadline();
     const std::size_t group = *selection_.group_of(row.id);
     bind(days, row, range.first, range.last);
-    while (days.executeStep()) {
-      use_day(group, days.getColumn(0).getInt64(),
-              {parse_tag(days.getColumn(1).getString()), days.getColumn(2).getDouble(),
-               optional_double(days.getColumn(3)), optional_double(days.getColumn(4))});
+    while (days.step()) {
+      use_day(group, days.integer(0),
+              {parse_tag(days.text(1)), days.real(2), optional_double(days, 3),
+               optional_double(days, 4)});
     }
     if (range.first_month > range.last_month) continue;
     bind(months, row, range.first_month, range.last_month);
-    while (months.executeStep()) {
-      use_month(group, months.getColumn(0).getInt64(),
-                {months.getColumn(1).getInt(), months.getColumn(2).getDouble(),
-                 optional_double(months.getColumn(3)), optional_double(months.getColumn(4))});
+    while (months.step()) {
+      use_month(group, months.integer(0),
+                {static_cast<int>(months.integer(1)), months.real(2), optional_double(months, 3),
+                 optional_double(months, 4)});
     }
   }
 }

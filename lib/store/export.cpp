@@ -20,7 +20,7 @@ std::map<std::string, std::string> account_names(Reader& reader) {
     for (const char* sql : {"SELECT id, name FROM organization_account WHERE name <> ''",
                             "SELECT id, name FROM account WHERE name <> ''"}) {
       Query query(reader.db(), sql);
-      while (query.executeStep()) names[query.getColumn(0)] = query.getColumn(1).getString();
+      while (query.step()) names[query.text(0)] = query.text(1);
     }
     return names;
   });
@@ -52,18 +52,16 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
         "(target, region) WHERE outcome = 'ok' AND started BETWEEN ? AND ? ORDER BY started, p.id");
     query.bind(1, static_cast<std::int64_t>(core::unix_seconds(start)));
     query.bind(2, static_cast<std::int64_t>(core::unix_seconds(end)));
-    while (query.executeStep()) {
-      Poll poll{{query.getColumn(5).getInt64(), query.getColumn(0).getInt64(),
-                 core::from_unix(query.getColumn(3).getInt64())},
-                {}};
-      poll.record.target = query.getColumn(1).getString();
-      poll.record.region = query.getColumn(2).getString();
+    while (query.step()) {
+      Poll poll{{query.integer(5), query.integer(0), core::from_unix(query.integer(3))}, {}};
+      poll.record.target = query.text(1);
+      poll.record.region = query.text(2);
       if (!matches(filter.targets, poll.record.target) ||
           !matches(filter.regions, poll.record.region)) {
         continue;
       }
       poll.record.taken_at = poll.ref.at;
-      poll.record.interval = core::Seconds{query.getColumn(4).getInt64()};
+      poll.record.interval = core::Seconds{query.integer(4)};
       polls.push_back(std::move(poll));
     }
     for (Poll& poll : polls) {
@@ -97,26 +95,25 @@ void each_snapshot(Reader& reader, core::Time end,
         "series s ON s.id = v.series_id WHERE v.poll_id = ? AND v.gone = 0 ORDER BY v.series_id");
     polls.bind(1, static_cast<std::int64_t>(core::unix_seconds(end)));
     std::vector<PollRow> rows;
-    while (polls.executeStep()) {
+    while (polls.step()) {
       PollRow& poll = rows.emplace_back();
-      poll.id = polls.getColumn(0).getInt64();
-      poll.target = polls.getColumn(1).getString();
-      poll.region = polls.getColumn(2).getString();
-      poll.slot = core::from_unix(polls.getColumn(3).getInt64());
-      poll.interval = core::Seconds{polls.getColumn(4).getInt64()};
-      poll.started = core::from_unix(polls.getColumn(5).getInt64());
-      poll.finished = optional_time(polls.getColumn(6));
-      poll.outcome = polls.getColumn(7).getString();
-      poll.error = polls.getColumn(8).getString();
+      poll.id = polls.integer(0);
+      poll.target = polls.text(1);
+      poll.region = polls.text(2);
+      poll.slot = core::from_unix(polls.integer(3));
+      poll.interval = core::Seconds{polls.integer(4)};
+      poll.started = core::from_unix(polls.integer(5));
+      poll.finished = optional_time(polls, 6);
+      poll.outcome = polls.text(7);
+      poll.error = polls.text(8);
     }
     for (const PollRow& poll : rows) {
       Snapshot snapshot;
       samples.bind(1, poll.id);
-      while (samples.executeStep()) {
-        snapshot.totals.push_back(
-            {samples.getColumn(0).getString(), samples.getColumn(1).getString(),
-             samples.getColumn(2).getString(), samples.getColumn(3).getString(),
-             optional_double(samples.getColumn(4)), optional_double(samples.getColumn(5))});
+      while (samples.step()) {
+        snapshot.totals.push_back({samples.text(0), samples.text(1), samples.text(2),
+                                   samples.text(3), optional_double(samples, 4),
+                                   optional_double(samples, 5)});
       }
       samples.reset();
       use(poll, snapshot);

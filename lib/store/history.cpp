@@ -94,10 +94,9 @@ Grain grain_of(Reader& reader, const Question& question, const std::vector<Scope
   for (const Scope& scope : scopes) chosen.emplace(scope.target, scope.region);
   return guarded("read overlaps", reader.path(), [&] {
     Query query(reader.db(), "SELECT target, other, region FROM overlap");
-    while (query.executeStep()) {
-      const std::string region = query.getColumn(2);
-      if (chosen.contains({query.getColumn(0), region}) &&
-          chosen.contains({query.getColumn(1), region})) {
+    while (query.step()) {
+      const std::string region = query.text(2);
+      if (chosen.contains({query.text(0), region}) && chosen.contains({query.text(1), region})) {
         return Grain::kSeries;
       }
     }
@@ -277,9 +276,8 @@ class Snapshots {
         }
         Query& sums = *sums_;
         sums.bind(1, good.id);
-        while (sums.executeStep()) {
-          numbers.push_back({sums.getColumn(0).getInt64(), sums.getColumn(1).getDouble(),
-                             sums.getColumn(2).getInt64()});
+        while (sums.step()) {
+          numbers.push_back({sums.integer(0), sums.real(1), sums.integer(2)});
         }
         sums.reset();
         return numbers;

@@ -82,12 +82,12 @@ void Store::import_scope(std::span<const Record> records, const std::string& tar
   Query add_scope(db_, "INSERT OR IGNORE INTO scope (target, region) VALUES (?, ?)");
   add_scope.bind(1, target);
   add_scope.bind(2, region);
-  add_scope.exec();
+  add_scope.run();
   Query find_scope(db_, "SELECT id FROM scope WHERE target = ? AND region = ?");
   find_scope.bind(1, target);
   find_scope.bind(2, region);
-  find_scope.executeStep();
-  const std::int64_t scope = find_scope.getColumn(0).getInt64();
+  find_scope.step();
+  const std::int64_t scope = find_scope.integer(0);
   samples_.unsettle(scope);
 
   Query find(
@@ -95,14 +95,14 @@ void Store::import_scope(std::span<const Record> records, const std::string& tar
       "SELECT id FROM poll WHERE target = ? AND region = ? AND started = ? AND outcome = 'ok'");
   Query add(db_,
             "INSERT INTO poll (target, region, slot, interval, started, finished, "
-            "outcome) VALUES (?1, ?2, ?3, ?4, ?3, ?3, 'ok')");
+            "outcome) VALUES (?1, ?2, ?3, ?4, ?3, ?3, 'ok') RETURNING id");
   SeriesIndex& index = index_of(region);
   for (auto from = records.begin(); from != records.end();) {
     PollRef poll{scope, 0, from->taken_at};
     find.bind(1, target);
     find.bind(2, region);
     find.bind(3, static_cast<std::int64_t>(core::unix_seconds(poll.at)));
-    if (find.executeStep()) poll.poll = find.getColumn(0).getInt64();
+    if (find.step()) poll.poll = find.integer(0);
     find.reset();
     if (poll.poll == 0) {
       const Seconds interval = from->interval > Seconds{0} ? from->interval : usual;
@@ -110,9 +110,7 @@ void Store::import_scope(std::span<const Record> records, const std::string& tar
       add.bind(2, region);
       add.bind(3, static_cast<std::int64_t>(core::unix_seconds(poll.at)));
       add.bind(4, static_cast<std::int64_t>(interval.count()));
-      add.exec();
-      add.reset();
-      poll.poll = db_.getLastInsertRowid();
+      poll.poll = add.run_for_id();
     }
     std::map<std::int64_t, Reading> readings;
     for (const Sample& one : samples_.of(poll)) {
@@ -159,25 +157,22 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
     const auto [place, fresh] = known.try_emplace(id);
     if (fresh) {
       series.bind(1, id);
-      series.executeStep();
-      const core::UsageTotal usage{series.getColumn(0).getString(),
-                                   series.getColumn(1).getString(),
-                                   series.getColumn(2).getString(),
-                                   series.getColumn(3).getString(),
-                                   std::nullopt,
-                                   std::nullopt};
+      series.step();
+      const core::UsageTotal usage{series.text(0), series.text(1), series.text(2),
+                                   series.text(3), std::nullopt,   std::nullopt};
       place->second.account = usage.account;
-      place->second.first_seen = series.getColumn(4).getInt64();
+      place->second.first_seen = series.integer(4);
       series.reset();
       place->second.kind = index.find(usage, core::from_unix(0)).kind;
     }
     return place->second;
   };
-  const auto bound = [&](const char* sql, std::int64_t first, std::int64_t second = 0) {
+  const auto bound = [&](const char* sql, std::int64_t first,
+                         std::optional<std::int64_t> second = std::nullopt) {
     Query statement(db_, sql);
     statement.bind(1, first);
-    if (statement.getBindParameterCount() > 1) statement.bind(2, second);
-    statement.exec();
+    if (second) statement.bind(2, *second);
+    statement.run();
   };
   std::vector<PollRef> polls;
   Query in_order(db_,
@@ -185,9 +180,8 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
                  "outcome = 'ok' ORDER BY started, id");
   in_order.bind(1, target);
   in_order.bind(2, region);
-  while (in_order.executeStep()) {
-    polls.push_back({scope, in_order.getColumn(0).getInt64(),
-                     core::from_unix(in_order.getColumn(1).getInt64())});
+  while (in_order.step()) {
+    polls.push_back({scope, in_order.integer(0), core::from_unix(in_order.integer(1))});
   }
   Query counts(db_, "UPDATE poll SET series = ?, accounts = ? WHERE id = ?");
   Query sight(db_, "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
@@ -209,7 +203,7 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
         }
         sight.bind(1, target);
         sight.bind(2, one.series);
-        sight.exec();
+        sight.run();
         sight.reset();
       }
     }
@@ -218,7 +212,7 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
     counts.bind(1, static_cast<std::int64_t>(samples.size()));
     counts.bind(2, static_cast<std::int64_t>(accounts.size()));
     counts.bind(3, poll.poll);
-    counts.exec();
+    counts.run();
     counts.reset();
     std::vector<Sample> lost;
     std::ranges::set_difference(before, samples, std::back_inserter(lost), {}, &Sample::series,
@@ -236,7 +230,7 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
     Query statement(db_, sql);
     statement.bind(1, target);
     statement.bind(2, region);
-    statement.exec();
+    statement.run();
   };
   run("INSERT OR IGNORE INTO overlap (target, other, region, accounts) SELECT min(?1, s.target), "
       "max(?1, s.target), ?2, 0 FROM (SELECT DISTINCT target FROM poll WHERE region = ?2 AND "

@@ -28,8 +28,7 @@ const char* name_of(DeliveryState state) {
 class AlertWriter {
  public:
   explicit AlertWriter(Connection& db)
-      : db_(db),
-        upsert_(db,
+      : upsert_(db,
                 "INSERT INTO alert (fingerprint, rule, severity, labels, currency, state, polls, "
                 "pending_since, counted_until, starts_at, ends_at, before, after, id, score, "
                 "details, peak, calm_since, flaps) "
@@ -39,10 +38,10 @@ class AlertWriter {
                 "counted_until = excluded.counted_until, starts_at = excluded.starts_at, "
                 "ends_at = excluded.ends_at, before = excluded.before, after = excluded.after, "
                 "score = excluded.score, details = excluded.details, peak = excluded.peak, "
-                "calm_since = excluded.calm_since, flaps = excluded.flaps"),
+                "calm_since = excluded.calm_since, flaps = excluded.flaps RETURNING id"),
         event_(db,
                "INSERT INTO alert_event (alert_id, at, change, before, after) "
-               "VALUES (?, ?, ?, ?, ?)"),
+               "VALUES (?, ?, ?, ?, ?) RETURNING id"),
         deliver_(db, "INSERT INTO delivery (receiver, event_id) VALUES (?, ?)"),
         deliver_to_told_(db,
                          "INSERT INTO delivery (receiver, event_id) SELECT DISTINCT receiver, ? "
@@ -66,16 +65,14 @@ class AlertWriter {
     if (alert.id != 0) {
       upsert_.bind(14, alert.id);
     } else {
-      upsert_.bind(14);
+      upsert_.bind_null(14);
     }
     put(upsert_, 15, alert.score);
     put_text(upsert_, 16, alert.details);
     put(upsert_, 17, alert.peak);
     put(upsert_, 18, alert.calm_since);
     upsert_.bind(19, alert.flaps);
-    upsert_.exec();
-    upsert_.reset();
-    return alert.id != 0 ? alert.id : db_.getLastInsertRowid();
+    return upsert_.run_for_id();
   }
 
   std::int64_t add_event(std::int64_t alert_id, AlertChange change, const core::Alert& alert,
@@ -85,16 +82,14 @@ class AlertWriter {
     event_.bind(3, std::string(core::alert_change_name(change)));
     put(event_, 4, alert.before);
     put(event_, 5, alert.after);
-    event_.exec();
-    event_.reset();
-    return db_.getLastInsertRowid();
+    return event_.run_for_id();
   }
 
   void deliver(std::int64_t event_id, const std::vector<std::string>& receivers) {
     for (const std::string& receiver : receivers) {
       deliver_.bind(1, receiver);
       deliver_.bind(2, event_id);
-      deliver_.exec();
+      deliver_.run();
       deliver_.reset();
     }
   }
@@ -102,12 +97,11 @@ class AlertWriter {
   void deliver_to_told(std::int64_t event_id, std::int64_t alert_id) {
     deliver_to_told_.bind(1, event_id);
     deliver_to_told_.bind(2, alert_id);
-    deliver_to_told_.exec();
+    deliver_to_told_.run();
     deliver_to_told_.reset();
   }
 
  private:
-  Connection& db_;
   Query upsert_;
   Query event_;
   Query deliver_;
@@ -121,7 +115,7 @@ constexpr const char* kWasTold =
 core::Alert find_alert(Connection& db, std::int64_t id) {
   Query query(db, fmt::format("SELECT {} FROM alert WHERE id = ?", kAlertColumns));
   query.bind(1, id);
-  if (!query.executeStep()) throw Error(ErrorCode::kNotFound, "there is no alert {}", id);
+  if (!query.step()) throw Error(ErrorCode::kNotFound, "there is no alert {}", id);
   return alert_row(query);
 }
 
@@ -133,7 +127,7 @@ std::vector<core::Alert> Store::open_alerts() {
     Query query(db_, fmt::format("SELECT {} FROM alert WHERE state <> 'resolved' ORDER BY id",
                                  kAlertColumns));
     std::vector<core::Alert> alerts;
-    while (query.executeStep()) alerts.push_back(alert_row(query));
+    while (query.step()) alerts.push_back(alert_row(query));
     return alerts;
   });
 }
@@ -148,7 +142,7 @@ void Store::apply(const std::vector<AlertTransition>& transitions, Time now) {
     for (const AlertTransition& step : transitions) {
       if (step.change == AlertChange::kCleared) {
         forget.bind(1, step.alert.id);
-        forget.exec();
+        forget.run();
         forget.reset();
         continue;
       }
@@ -170,8 +164,8 @@ int Store::earlier_firings(const std::string& fingerprint, Time since) {
                 "AND state = 'resolved'");
     query.bind(1, fingerprint);
     put(query, 2, since);
-    query.executeStep();
-    return query.getColumn(0).getInt();
+    query.step();
+    return static_cast<int>(query.integer(0));
   });
 }
 
@@ -189,7 +183,7 @@ core::Alert Store::acknowledge(std::int64_t alert_id, const std::string& by,
     update.bind(2, by);
     put_text(update, 3, comment);
     update.bind(4, alert_id);
-    update.exec();
+    update.run();
     AlertWriter writer(db_);
     const std::int64_t event = writer.add_event(alert_id, AlertChange::kAcknowledged, alert, now);
     writer.deliver_to_told(event, alert_id);
@@ -205,15 +199,14 @@ std::int64_t Store::add_silence(const core::Silence& silence) {
     Transaction transaction(db_, lock_);
     Query insert(db_,
                  "INSERT INTO silence (matchers, starts_at, ends_at, created_by, "
-                 "comment, created_at) VALUES (?, ?, ?, ?, ?, ?)");
+                 "comment, created_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id");
     insert.bind(1, matchers_to_json(silence.matchers));
     put(insert, 2, silence.starts_at);
     put(insert, 3, silence.ends_at);
     insert.bind(4, silence.created_by);
     insert.bind(5, silence.comment);
     put(insert, 6, silence.created_at);
-    insert.exec();
-    const std::int64_t id = db_.getLastInsertRowid();
+    const std::int64_t id = insert.run_for_id();
     transaction.commit();
     return id;
   });
@@ -226,10 +219,10 @@ core::Silence Store::end_silence(std::int64_t id, Time now) {
     Query update(db_, "UPDATE silence SET ends_at = min(ends_at, ?) WHERE id = ?");
     put(update, 1, now);
     update.bind(2, id);
-    if (update.exec() == 0) throw Error(ErrorCode::kNotFound, "there is no silence {}", id);
+    if (update.run() == 0) throw Error(ErrorCode::kNotFound, "there is no silence {}", id);
     Query query(db_, fmt::format("SELECT {} FROM silence WHERE id = ?", kSilenceColumns));
     query.bind(1, id);
-    query.executeStep();
+    query.step();
     core::Silence silence = silence_row(query);
     transaction.commit();
     return silence;
@@ -243,7 +236,7 @@ std::vector<core::Silence> Store::silences(Time now) {
         db_, fmt::format("SELECT {} FROM silence WHERE ends_at > ? ORDER BY id", kSilenceColumns));
     put(query, 1, now);
     std::vector<core::Silence> silences;
-    while (query.executeStep()) silences.push_back(silence_row(query));
+    while (query.step()) silences.push_back(silence_row(query));
     return silences;
   });
 }
@@ -259,11 +252,10 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
         "d.event_id WHERE d.receiver = ? AND d.notification_id IS NULL AND d.dropped IS NULL "
         "ORDER BY d.event_id");
     untold.bind(1, receiver);
-    while (untold.executeStep()) {
+    while (untold.step()) {
       input.untold.push_back(
-          {untold.getColumn(0).getInt64(), untold.getColumn(1).getInt64(),
-           core::from_unix(untold.getColumn(2).getInt64()),
-           untold.getColumn(3).getString() == core::alert_change_name(AlertChange::kAcknowledged)});
+          {untold.integer(0), untold.integer(1), core::from_unix(untold.integer(2)),
+           untold.text(3) == core::alert_change_name(AlertChange::kAcknowledged)});
     }
     for (const core::Untold& event : input.untold) {
       if (!input.alerts.contains(event.alert)) {
@@ -273,7 +265,7 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
     Query firing(db_,
                  fmt::format("SELECT {} FROM alert WHERE state <> 'resolved' AND state = 'firing'",
                              kAlertColumns));
-    while (firing.executeStep()) {
+    while (firing.step()) {
       core::Alert alert = alert_row(firing);
       const std::int64_t id = alert.id;
       input.alerts.emplace(id, std::move(alert));
@@ -282,17 +274,16 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
     for (const auto& [id, alert] : input.alerts) {
       told.bind(1, receiver);
       told.bind(2, id);
-      told.executeStep();
-      if (told.getColumn(0).getInt() != 0) input.told.insert(id);
+      told.step();
+      if (static_cast<int>(told.integer(0)) != 0) input.told.insert(id);
       told.reset();
     }
     Query last(db_,
                "SELECT group_key, max(created) FROM notification WHERE receiver = ? "
                "GROUP BY group_key");
     last.bind(1, receiver);
-    while (last.executeStep()) {
-      input.last_told[last.getColumn(0).getString()] =
-          core::from_unix(last.getColumn(1).getInt64());
+    while (last.step()) {
+      input.last_told[last.text(0)] = core::from_unix(last.integer(1));
     }
     return input;
   });
@@ -305,22 +296,21 @@ void Store::compose(const Notification& notification, const std::vector<std::int
     Query insert(
         db_,
         "INSERT INTO notification (uid, receiver, group_key, reason, created, body, state, "
-        "tried_from, next_attempt) VALUES (?, ?, ?, ?, ?5, ?6, 'pending', ?5, ?5)");
+        "tried_from, next_attempt) VALUES (?, ?, ?, ?, ?5, ?6, 'pending', ?5, ?5) RETURNING id");
     insert.bind(1, notification.uid);
     insert.bind(2, notification.receiver);
     insert.bind(3, notification.group_key);
     insert.bind(4, notification.reason);
     put(insert, 5, notification.created);
     insert.bind(6, notification.body);
-    insert.exec();
-    const std::int64_t id = db_.getLastInsertRowid();
+    const std::int64_t id = insert.run_for_id();
     Query update(db_,
                  "UPDATE delivery SET notification_id = ? WHERE receiver = ? AND event_id = ?");
     for (const std::int64_t event : events) {
       update.bind(1, id);
       update.bind(2, notification.receiver);
       update.bind(3, event);
-      update.exec();
+      update.run();
       update.reset();
     }
     transaction.commit();
@@ -338,7 +328,7 @@ void Store::drop_events(const std::string& receiver, const std::vector<std::int6
       put(update, 1, now);
       update.bind(2, receiver);
       update.bind(3, event);
-      update.exec();
+      update.run();
       update.reset();
     }
     transaction.commit();
@@ -351,8 +341,8 @@ std::optional<Time> Store::last_message(const std::string& receiver, const std::
     Query query(db_, "SELECT max(created) FROM notification WHERE receiver = ? AND group_key = ?");
     query.bind(1, receiver);
     query.bind(2, group_key);
-    query.executeStep();
-    return optional_time(query.getColumn(0));
+    query.step();
+    return optional_time(query, 0);
   });
 }
 
@@ -360,7 +350,7 @@ std::optional<Time> Store::first_poll() {
   const std::lock_guard lock(mutex_);
   return guarded("read polls", path_, [&] {
     Query query(db_, "SELECT started FROM poll ORDER BY id LIMIT 1");
-    return query.executeStep() ? optional_time(query.getColumn(0)) : std::nullopt;
+    return query.step() ? optional_time(query, 0) : std::nullopt;
   });
 }
 
@@ -370,8 +360,8 @@ bool Store::was_told(const std::string& receiver, std::int64_t alert_id) {
     Query query(db_, kWasTold);
     query.bind(1, receiver);
     query.bind(2, alert_id);
-    query.executeStep();
-    return query.getColumn(0).getInt() != 0;
+    query.step();
+    return static_cast<int>(query.integer(0)) != 0;
   });
 }
 
@@ -382,7 +372,7 @@ std::vector<core::Alert> Store::resolved_since(Time since) {
                                  kAlertColumns));
     put(query, 1, since);
     std::vector<core::Alert> alerts;
-    while (query.executeStep()) alerts.push_back(alert_row(query));
+    while (query.step()) alerts.push_back(alert_row(query));
     return alerts;
   });
 }
@@ -394,9 +384,9 @@ std::optional<Time> Store::next_attempt(const std::string& receiver) {
                 "SELECT min(next_attempt) FROM notification WHERE state = 'pending' AND "
                 "receiver = ?");
     query.bind(1, receiver);
-    query.executeStep();
-    if (query.getColumn(0).isNull()) return std::nullopt;
-    return core::from_unix(query.getColumn(0).getInt64());
+    query.step();
+    if (query.is_null(0)) return std::nullopt;
+    return core::from_unix(query.integer(0));
   });
 }
 
@@ -413,17 +403,17 @@ std::vector<Notification> Store::due_notifications(const std::string& receiver, 
     put(query, 2, now);
     query.bind(3, most);
     std::vector<Notification> due;
-    while (query.executeStep()) {
+    while (query.step()) {
       Notification& one = due.emplace_back();
-      one.id = query.getColumn(0).getInt64();
-      one.uid = query.getColumn(1).getString();
-      one.receiver = query.getColumn(2).getString();
-      one.group_key = query.getColumn(3).getString();
-      one.reason = query.getColumn(4).getString();
-      one.created = core::from_unix(query.getColumn(5).getInt64());
-      one.body = query.getColumn(6).getString();
-      one.attempts = query.getColumn(7).getInt();
-      one.tried_from = core::from_unix(query.getColumn(8).getInt64());
+      one.id = query.integer(0);
+      one.uid = query.text(1);
+      one.receiver = query.text(2);
+      one.group_key = query.text(3);
+      one.reason = query.text(4);
+      one.created = core::from_unix(query.integer(5));
+      one.body = query.text(6);
+      one.attempts = static_cast<int>(query.integer(7));
+      one.tried_from = core::from_unix(query.integer(8));
     }
     return due;
   });
@@ -440,7 +430,7 @@ int Store::drop_notifications(const std::vector<std::string>& receivers, Time no
         "receiver NOT IN (SELECT value FROM json_each(?))");
     put(forget, 1, now);
     forget.bind(2, known);
-    forget.exec();
+    forget.run();
     Query update(
         db_,
         "UPDATE notification SET state = 'dead', finished = ?, error = 'the receiver is no longer "
@@ -448,7 +438,7 @@ int Store::drop_notifications(const std::vector<std::string>& receivers, Time no
         "json_each(?))");
     put(update, 1, now);
     update.bind(2, known);
-    const int count = update.exec();
+    const auto count = static_cast<int>(update.run());
     transaction.commit();
     return count;
   });
@@ -467,7 +457,7 @@ void Store::record_delivery(std::int64_t notification_id, const Delivery& delive
     put(update, 3, ended ? std::optional(delivery.at) : std::nullopt);
     put_text(update, 4, delivery.error);
     update.bind(5, notification_id);
-    update.exec();
+    update.run();
     transaction.commit();
   });
 }
@@ -484,7 +474,7 @@ int Store::redrive(std::optional<std::int64_t> notification_id, const std::strin
     put(update, 1, now);
     if (notification_id) update.bind(2, *notification_id);
     update.bind(3, receiver);
-    const int count = update.exec();
+    const auto count = static_cast<int>(update.run());
     transaction.commit();
     return count;
   });

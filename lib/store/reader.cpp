@@ -20,24 +20,24 @@ constexpr const char* kPollColumns =
     "id, target, region, slot, interval, started, finished, outcome, requests, pages, accounts, "
     "series, error, request_id, clock_skew";
 
-PollRow poll_row(SQLite::Statement& query) {
+PollRow poll_row(Query& query) {
   PollRow row;
-  row.id = query.getColumn(0).getInt64();
-  row.target = query.getColumn(1).getString();
-  row.region = query.getColumn(2).getString();
-  row.slot = core::from_unix(query.getColumn(3).getInt64());
-  row.interval = core::Seconds{query.getColumn(4).getInt64()};
-  row.started = core::from_unix(query.getColumn(5).getInt64());
-  row.finished = optional_time(query.getColumn(6));
-  row.outcome = query.getColumn(7).getString();
-  row.requests = query.getColumn(8).getInt();
-  row.pages = query.getColumn(9).getInt();
-  row.accounts = query.getColumn(10).getInt();
-  row.series = query.getColumn(11).getInt();
-  row.error = query.getColumn(12).getString();
-  row.request_id = query.getColumn(13).getString();
-  if (!query.getColumn(14).isNull()) {
-    row.clock_skew = core::Seconds{query.getColumn(14).getInt64()};
+  row.id = query.integer(0);
+  row.target = query.text(1);
+  row.region = query.text(2);
+  row.slot = core::from_unix(query.integer(3));
+  row.interval = core::Seconds{query.integer(4)};
+  row.started = core::from_unix(query.integer(5));
+  row.finished = optional_time(query, 6);
+  row.outcome = query.text(7);
+  row.requests = static_cast<int>(query.integer(8));
+  row.pages = static_cast<int>(query.integer(9));
+  row.accounts = static_cast<int>(query.integer(10));
+  row.series = static_cast<int>(query.integer(11));
+  row.error = query.text(12);
+  row.request_id = query.text(13);
+  if (!query.is_null(14)) {
+    row.clock_skew = core::Seconds{query.integer(14)};
   }
   return row;
 }
@@ -50,7 +50,7 @@ Reader::Reader(const std::string& path, std::shared_ptr<SeriesCatalog> catalog)
       samples_(db_),
       catalog_(catalog ? std::move(catalog) : std::make_shared<SeriesCatalog>()) {
   add_sample_table(db_);
-  sqlite3_progress_handler(db_.getHandle(), kProgressSteps, &Reader::out_of_time, this);
+  sqlite3_progress_handler(sqlite(db_).getHandle(), kProgressSteps, &Reader::out_of_time, this);
 }
 
 int Reader::out_of_time(void* self) {
@@ -83,7 +83,7 @@ std::vector<PollRow> Reader::polls(const std::string& target, const std::string&
     query.bind(4, before);
     query.bind(5, limit);
     std::vector<PollRow> rows;
-    while (query.executeStep()) rows.push_back(poll_row(query));
+    while (query.step()) rows.push_back(poll_row(query));
     return rows;
   });
 }
@@ -99,7 +99,7 @@ std::vector<ScopeRow> Reader::scopes() {
     };
     std::map<std::pair<std::string, std::string>, PollRow> good;
     Query good_polls(db_, newest("WHERE outcome = 'ok'"));
-    while (good_polls.executeStep()) {
+    while (good_polls.step()) {
       const PollRow row = poll_row(good_polls);
       good.emplace(std::pair(row.target, row.region), row);
     }
@@ -111,7 +111,7 @@ std::vector<ScopeRow> Reader::scopes() {
                   "SELECT 1 FROM scope WHERE target = ? AND region = ? AND removed IS NOT NULL");
     Query first(db_, "SELECT min(started) FROM poll WHERE target = ? AND region = ?");
     Query all(db_, newest(""));
-    while (all.executeStep()) {
+    while (all.step()) {
       ScopeRow scope;
       scope.newest = poll_row(all);
       const auto found = good.find({scope.newest.target, scope.newest.region});
@@ -119,16 +119,16 @@ std::vector<ScopeRow> Reader::scopes() {
       failures.bind(1, scope.newest.target);
       failures.bind(2, scope.newest.region);
       failures.bind(3, scope.newest_good ? scope.newest_good->id : 0);
-      if (failures.executeStep()) scope.failures = failures.getColumn(0).getInt();
+      if (failures.step()) scope.failures = static_cast<int>(failures.integer(0));
       failures.reset();
       removed.bind(1, scope.newest.target);
       removed.bind(2, scope.newest.region);
-      scope.removed = removed.executeStep();
+      scope.removed = removed.step();
       removed.reset();
       first.bind(1, scope.newest.target);
       first.bind(2, scope.newest.region);
-      if (first.executeStep()) {
-        scope.first_attempt = core::from_unix(first.getColumn(0).getInt64());
+      if (first.step()) {
+        scope.first_attempt = core::from_unix(first.integer(0));
       }
       first.reset();
       scopes.push_back(std::move(scope));
@@ -144,8 +144,8 @@ std::vector<std::pair<std::string, std::string>> Reader::unpolled_scopes() {
                 "EXISTS (SELECT 1 FROM poll p WHERE p.target = s.target AND p.region = "
                 "s.region) ORDER BY target, region");
     std::vector<std::pair<std::string, std::string>> scopes;
-    while (query.executeStep()) {
-      scopes.emplace_back(query.getColumn(0).getString(), query.getColumn(1).getString());
+    while (query.step()) {
+      scopes.emplace_back(query.text(0), query.text(1));
     }
     return scopes;
   });
@@ -160,10 +160,10 @@ std::string Reader::revision() {
         "FROM poll ORDER BY id DESC LIMIT 1000)), (SELECT max(id) FROM alert_event), (SELECT "
         "max(id), sum(ends_at) FROM silence), (SELECT max(id) FROM notification), (SELECT count(*) "
         "FROM notification WHERE state = 'pending')");
-    query.executeStep();
+    query.step();
     std::string text;
-    for (int i = 0; i < query.getColumnCount(); ++i) {
-      text += (i > 0 ? "." : "") + query.getColumn(i).getString();
+    for (int i = 0; i < 8; ++i) {
+      text += (i > 0 ? "." : "") + query.text(i);
     }
     return text;
   });
@@ -173,38 +173,35 @@ std::vector<AccountRow> Reader::accounts() {
   return guarded("read accounts", path_, [&] {
     std::map<std::string, AccountRow> rows;
     Query seen(db_, "SELECT account, min(first_seen) FROM series GROUP BY account");
-    while (seen.executeStep()) {
-      rows[seen.getColumn(0).getString()].first_seen =
-          core::from_unix(seen.getColumn(1).getInt64());
+    while (seen.step()) {
+      rows[seen.text(0)].first_seen = core::from_unix(seen.integer(1));
     }
     Query active(
         db_,
         "SELECT DISTINCT s.account FROM sample v JOIN series s ON s.id = v.series_id WHERE v.gone "
         "= 0 AND v.poll_id IN (SELECT max(id) FROM poll WHERE outcome = 'ok' GROUP BY target, "
         "region)");
-    while (active.executeStep()) rows[active.getColumn(0).getString()].active = true;
+    while (active.step()) rows[active.text(0)].active = true;
     Query listed(db_, "SELECT id, min(name), min(status) FROM organization_account GROUP BY id");
-    while (listed.executeStep()) {
-      AccountRow& row = rows[listed.getColumn(0).getString()];
-      row.known.name = listed.getColumn(1).getString();
-      row.organization_status = listed.getColumn(2).getString();
+    while (listed.step()) {
+      AccountRow& row = rows[listed.text(0)];
+      row.known.name = listed.text(1);
+      row.organization_status = listed.text(2);
     }
     Query names(db_, "SELECT id, name FROM account WHERE name <> ''");
-    while (names.executeStep()) {
-      rows[names.getColumn(0).getString()].known.name = names.getColumn(1).getString();
+    while (names.step()) {
+      rows[names.text(0)].known.name = names.text(1);
     }
     Query tags(db_, "SELECT account, name, value FROM account_tag");
-    while (tags.executeStep()) {
-      rows[tags.getColumn(0).getString()].known.tags[tags.getColumn(1).getString()] =
-          tags.getColumn(2).getString();
+    while (tags.step()) {
+      rows[tags.text(0)].known.tags[tags.text(1)] = tags.text(2);
     }
     Query missing(db_,
                   "SELECT account, target, region, since, error FROM missing_account "
                   "ORDER BY target, region");
-    while (missing.executeStep()) {
-      rows[missing.getColumn(0).getString()].missing.push_back(
-          {missing.getColumn(1).getString(), missing.getColumn(2).getString(),
-           core::from_unix(missing.getColumn(3).getInt64()), missing.getColumn(4).getString()});
+    while (missing.step()) {
+      rows[missing.text(0)].missing.push_back(
+          {missing.text(1), missing.text(2), core::from_unix(missing.integer(3)), missing.text(4)});
     }
     std::vector<AccountRow> result;
     for (auto& [id, row] : rows) {
@@ -219,7 +216,7 @@ std::vector<std::string> Reader::tag_names() {
   return guarded("read tags", path_, [&] {
     Query query(db_, "SELECT DISTINCT name FROM account_tag ORDER BY name");
     std::vector<std::string> names;
-    while (query.executeStep()) names.push_back(query.getColumn(0).getString());
+    while (query.step()) names.push_back(query.text(0));
     return names;
   });
 }
@@ -246,19 +243,19 @@ std::vector<TrialRow> Reader::trials(const std::vector<std::string>& accounts) {
       usage.bind(1, row.trial.account);
       usage.bind(2, row.region);
       bool known = true;
-      while (usage.executeStep()) {
-        const std::string type = usage.getColumn(0).getString();
+      while (usage.step()) {
+        const std::string type = usage.text(0);
         if (!core::trial_covers(row.trial.type, type)) continue;
-        const auto monthly = core::monthly_usage(
-            optional_double(usage.getColumn(2)), optional_double(usage.getColumn(3)),
-            row.trial.start, core::from_unix(usage.getColumn(1).getInt64()));
+        const auto monthly =
+            core::monthly_usage(optional_double(usage, 2), optional_double(usage, 3),
+                                row.trial.start, core::from_unix(usage.integer(1)));
         price.bind(1, row.region);
         price.bind(2, type);
-        known = known && monthly && price.executeStep();
+        known = known && monthly && price.step();
         if (known) {
-          const std::string currency = price.getColumn(1).getString();
+          const std::string currency = price.text(1);
           known = !cost || currency == row.currency;
-          cost = cost.value_or(0) + *monthly * price.getColumn(0).getDouble();
+          cost = cost.value_or(0) + *monthly * price.real(0);
           row.currency = currency;
         }
         price.reset();
@@ -272,12 +269,11 @@ std::vector<TrialRow> Reader::trials(const std::vector<std::string>& accounts) {
         "account IN (SELECT value FROM json_each(?1)) ORDER BY account, region, type");
     query.bind(1, nlohmann::json(accounts).dump());
     std::vector<TrialRow> rows;
-    while (query.executeStep()) {
+    while (query.step()) {
       TrialRow row;
-      row.region = query.getColumn(1).getString();
-      row.trial = {query.getColumn(0).getString(), query.getColumn(2).getString(),
-                   optional_time(query.getColumn(3)), optional_time(query.getColumn(4)),
-                   query.getColumn(5).getString()};
+      row.region = query.text(1);
+      row.trial = {query.text(0), query.text(2), optional_time(query, 3), optional_time(query, 4),
+                   query.text(5)};
       if (row.trial.status == "ACTIVE") cost_after(row);
       rows.push_back(std::move(row));
     }
@@ -292,7 +288,7 @@ std::vector<std::string> Reader::accounts_with_trials(core::Time after, core::Ti
     query.bind(1, static_cast<std::int64_t>(core::unix_seconds(after)));
     query.bind(2, static_cast<std::int64_t>(core::unix_seconds(until)));
     std::vector<std::string> accounts;
-    while (query.executeStep()) accounts.push_back(query.getColumn(0).getString());
+    while (query.step()) accounts.push_back(query.text(0));
     return accounts;
   });
 }
@@ -305,9 +301,8 @@ std::vector<TrialErrorRow> Reader::trial_errors(const std::vector<std::string>& 
         "(SELECT value FROM json_each(?1)) ORDER BY account, region");
     query.bind(1, nlohmann::json(accounts).dump());
     std::vector<TrialErrorRow> rows;
-    while (query.executeStep()) {
-      rows.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
-                      query.getColumn(2).getString(), query.getColumn(3).getString()});
+    while (query.step()) {
+      rows.push_back({query.text(0), query.text(1), query.text(2), query.text(3)});
     }
     return rows;
   });
@@ -320,9 +315,8 @@ std::vector<OverlapRow> Reader::overlaps() {
         "SELECT target, other, region, accounts FROM overlap WHERE accounts > 0 ORDER BY region, "
         "target, other");
     std::vector<OverlapRow> rows;
-    while (query.executeStep()) {
-      rows.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
-                      query.getColumn(2).getString(), query.getColumn(3).getInt64()});
+    while (query.step()) {
+      rows.push_back({query.text(0), query.text(1), query.text(2), query.integer(3)});
     }
     return rows;
   });
@@ -333,11 +327,9 @@ std::vector<BehaviourRow> Reader::behaviours() {
     Query query(
         db_, "SELECT target, type, behaviour, reason, since FROM behaviour ORDER BY target, type");
     std::vector<BehaviourRow> rows;
-    while (query.executeStep()) {
-      rows.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
-                      core::parse_behaviour(query.getColumn(2).getString()),
-                      query.getColumn(3).getString(),
-                      core::from_unix(query.getColumn(4).getInt64())});
+    while (query.step()) {
+      rows.push_back({query.text(0), query.text(1), core::parse_behaviour(query.text(2)),
+                      query.text(3), core::from_unix(query.integer(4))});
     }
     return rows;
   });
@@ -349,11 +341,9 @@ std::vector<RefreshRow> Reader::refreshes() {
                 "SELECT kind, target, region, attempted, succeeded, error FROM refresh "
                 "ORDER BY kind, target, region");
     std::vector<RefreshRow> rows;
-    while (query.executeStep()) {
-      rows.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
-                      query.getColumn(2).getString(),
-                      core::from_unix(query.getColumn(3).getInt64()),
-                      optional_time(query.getColumn(4)), query.getColumn(5).getString()});
+    while (query.step()) {
+      rows.push_back({query.text(0), query.text(1), query.text(2),
+                      core::from_unix(query.integer(3)), optional_time(query, 4), query.text(5)});
     }
     return rows;
   });
@@ -368,7 +358,7 @@ std::vector<core::Alert> Reader::alerts(const std::string& state, std::int64_t b
     query.bind(2, before);
     query.bind(3, limit);
     std::vector<core::Alert> alerts;
-    while (query.executeStep()) alerts.push_back(alert_row(query));
+    while (query.step()) alerts.push_back(alert_row(query));
     return alerts;
   });
 }
@@ -377,7 +367,7 @@ std::optional<core::Alert> Reader::alert(std::int64_t id) {
   return guarded("read alert", path_, [&]() -> std::optional<core::Alert> {
     Query query(db_, fmt::format("SELECT {} FROM alert WHERE id = ?", kAlertColumns));
     query.bind(1, id);
-    if (!query.executeStep()) return std::nullopt;
+    if (!query.step()) return std::nullopt;
     return alert_row(query);
   });
 }
@@ -388,10 +378,9 @@ std::vector<AlertEventRow> Reader::alert_events(std::int64_t alert_id) {
                 "SELECT at, change, before, after FROM alert_event WHERE alert_id = ? ORDER BY id");
     query.bind(1, alert_id);
     std::vector<AlertEventRow> events;
-    while (query.executeStep()) {
-      events.push_back({core::from_unix(query.getColumn(0).getInt64()),
-                        query.getColumn(1).getString(), optional_double(query.getColumn(2)),
-                        optional_double(query.getColumn(3))});
+    while (query.step()) {
+      events.push_back({core::from_unix(query.integer(0)), query.text(1), optional_double(query, 2),
+                        optional_double(query, 3)});
     }
     return events;
   });
@@ -410,19 +399,19 @@ std::vector<NotificationRow> Reader::notifications(const std::string& state, std
     query.bind(2, before);
     query.bind(3, limit);
     std::vector<NotificationRow> rows;
-    while (query.executeStep()) {
+    while (query.step()) {
       NotificationRow row;
-      row.id = query.getColumn(0).getInt64();
-      row.uid = query.getColumn(1).getString();
-      row.receiver = query.getColumn(2).getString();
-      row.created = core::from_unix(query.getColumn(3).getInt64());
-      row.state = query.getColumn(4).getString();
-      row.attempts = query.getColumn(5).getInt();
-      row.next_attempt = core::from_unix(query.getColumn(6).getInt64());
-      row.finished = optional_time(query.getColumn(7));
-      row.error = query.getColumn(8).getString();
-      row.reason = query.getColumn(9).getString();
-      row.group_key = query.getColumn(10).getString();
+      row.id = query.integer(0);
+      row.uid = query.text(1);
+      row.receiver = query.text(2);
+      row.created = core::from_unix(query.integer(3));
+      row.state = query.text(4);
+      row.attempts = static_cast<int>(query.integer(5));
+      row.next_attempt = core::from_unix(query.integer(6));
+      row.finished = optional_time(query, 7);
+      row.error = query.text(8);
+      row.reason = query.text(9);
+      row.group_key = query.text(10);
       rows.push_back(std::move(row));
     }
     Query told(db_,
@@ -430,7 +419,7 @@ std::vector<NotificationRow> Reader::notifications(const std::string& state, std
                "e.id = d.event_id WHERE d.notification_id = ? ORDER BY e.alert_id");
     for (NotificationRow& row : rows) {
       told.bind(1, row.id);
-      while (told.executeStep()) row.alerts.push_back(told.getColumn(0).getInt64());
+      while (told.step()) row.alerts.push_back(told.integer(0));
       told.reset();
     }
     return rows;
@@ -450,7 +439,7 @@ std::vector<core::Silence> Reader::silences(const std::string& state, core::Time
     query.bind(3, before);
     query.bind(4, limit);
     std::vector<core::Silence> silences;
-    while (query.executeStep()) silences.push_back(silence_row(query));
+    while (query.step()) silences.push_back(silence_row(query));
     return silences;
   });
 }
@@ -460,8 +449,8 @@ std::vector<OutcomeCount> Reader::outcome_counts() {
     Query query(db_,
                 "SELECT outcome, count(*) FROM poll WHERE outcome <> 'running' GROUP BY outcome");
     std::vector<OutcomeCount> counts;
-    while (query.executeStep()) {
-      counts.push_back({query.getColumn(0).getString(), query.getColumn(1).getInt64()});
+    while (query.step()) {
+      counts.push_back({query.text(0), query.integer(1)});
     }
     return counts;
   });
@@ -473,9 +462,8 @@ std::vector<AlertCount> Reader::alert_counts() {
                 "SELECT state, severity, count(*) FROM alert WHERE state <> 'resolved' "
                 "GROUP BY state, severity");
     std::vector<AlertCount> counts;
-    while (query.executeStep()) {
-      counts.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
-                        query.getColumn(2).getInt64()});
+    while (query.step()) {
+      counts.push_back({query.text(0), query.text(1), query.integer(2)});
     }
     return counts;
   });
@@ -488,9 +476,8 @@ std::vector<DeliveryCount> Reader::delivery_counts() {
         "SELECT receiver, state, count(*) FROM notification WHERE state <> 'delivered' GROUP BY "
         "receiver, state");
     std::vector<DeliveryCount> counts;
-    while (query.executeStep()) {
-      counts.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
-                        query.getColumn(2).getInt64()});
+    while (query.step()) {
+      counts.push_back({query.text(0), query.text(1), query.integer(2)});
     }
     return counts;
   });

@@ -31,7 +31,7 @@ void Store::thin(const std::string& target, const std::string& region, core::Tim
       Query thinned(db_, "UPDATE scope SET thinned = ? WHERE id = ?");
       thinned.bind(1, *day);
       thinned.bind(2, kept.scope);
-      thinned.exec();
+      thinned.run();
     };
     in_steps(
         "thin out", [&](std::int64_t after) { return samples_.thin_some(kept, after); }, note);
@@ -58,8 +58,8 @@ std::optional<std::int64_t> Store::next_to_thin(const std::string& target,
     query.bind(1, target);
     query.bind(2, region);
     query.bind(3, before);
-    if (!query.executeStep() || query.getColumn(0).isNull()) return std::nullopt;
-    return query.getColumn(0).getInt64();
+    if (!query.step() || query.is_null(0)) return std::nullopt;
+    return query.integer(0);
   });
 }
 
@@ -78,10 +78,10 @@ PollRef Store::keep_one_poll(const std::string& target, const std::string& regio
     query.bind(3, day);
     PollRef kept;
     std::vector<std::int64_t> others;
-    while (query.executeStep()) {
-      const std::int64_t id = query.getColumn(1).getInt64();
+    while (query.step()) {
+      const std::int64_t id = query.integer(1);
       if (kept.poll == 0) {
-        kept = {query.getColumn(0).getInt64(), id, core::from_unix(query.getColumn(2).getInt64())};
+        kept = {query.integer(0), id, core::from_unix(query.integer(2))};
       } else {
         others.push_back(id);
       }
@@ -90,13 +90,13 @@ PollRef Store::keep_one_poll(const std::string& target, const std::string& regio
     Query interval(db_, "UPDATE poll SET interval = ? WHERE id = ? AND outcome = 'ok'");
     interval.bind(1, interval_that_covers(kept.poll));
     interval.bind(2, kept.poll);
-    interval.exec();
+    interval.run();
     Query totals(db_, "DELETE FROM poll_total WHERE poll_id = ?");
     Query poll(db_, "DELETE FROM poll WHERE id = ?");
     for (const std::int64_t id : others) {
-      for (SQLite::Statement* statement : {&totals, &poll}) {
+      for (Query* statement : {&totals, &poll}) {
         statement->bind(1, id);
-        statement->exec();
+        statement->run();
         statement->reset();
       }
     }
@@ -116,11 +116,11 @@ std::int64_t Store::interval_that_covers(std::int64_t poll_id) {
   query.bind(1, poll_id);
   std::int64_t first = 0;
   std::int64_t covered = 0;
-  while (query.executeStep()) {
-    const std::int64_t started = query.getColumn(0).getInt64();
+  while (query.step()) {
+    const std::int64_t started = query.integer(0);
     if (covered == 0) first = covered = started;
     if (started > covered) break;
-    covered = std::max(covered, started + 2 * query.getColumn(1).getInt64());
+    covered = std::max(covered, started + 2 * query.integer(1));
   }
   return std::max<std::int64_t>((covered - first + 1) / 2, 1);
 }
@@ -141,8 +141,8 @@ void Store::expire(core::Time now, core::Seconds keep) {
       Query query(db_, fmt::format("SELECT EXISTS (SELECT 1 FROM {} x WHERE {})", ended.first,
                                    ended.second));
       query.bind(1, before);
-      query.executeStep();
-      return query.getColumn(0).getInt() != 0;
+      query.step();
+      return static_cast<int>(query.integer(0)) != 0;
     });
     if (!any) return;
     Transaction transaction(db_, lock_);
@@ -152,7 +152,7 @@ void Store::expire(core::Time now, core::Seconds keep) {
                            table, ended));
       statement.bind(1, before);
       statement.bind(2, kMostEvents);
-      statement.exec();
+      statement.run();
     }
     transaction.commit();
   });
@@ -162,10 +162,10 @@ void Store::expire(core::Time now, core::Seconds keep) {
 // A fifth of the file may be free: it is needed again within hours.
 void Store::give_back_space() {
   guarded("give back space", path_, [&] {
-    const std::int64_t free = db_.execAndGet("PRAGMA freelist_count").getInt64();
-    const std::int64_t all = db_.execAndGet("PRAGMA page_count").getInt64();
+    const std::int64_t free = db_.integer("PRAGMA freelist_count");
+    const std::int64_t all = db_.integer("PRAGMA page_count");
     if (free <= std::max(kPagesSpare, all / 5)) return;
-    db_.exec(fmt::format("PRAGMA incremental_vacuum({})", kPagesAtOnce));
+    db_.execute(fmt::format("PRAGMA incremental_vacuum({})", kPagesAtOnce));
   });
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "store/samples.h"
+#include "store/sqlite.h"
 
 // https://www.sqlite.org/vtab.html: an eponymous-only table, so that no schema names it.
 namespace usaged::store {
@@ -41,9 +42,8 @@ struct Cursor : sqlite3_vtab_cursor {
     if (++row < rows.size()) return;
     row = 0;
     rows.clear();
-    while (rows.empty() && query != nullptr && query->executeStep()) {
-      const PollRef ref{query->getColumn(0).getInt64(), query->getColumn(1).getInt64(),
-                        core::from_unix(query->getColumn(2).getInt64())};
+    while (rows.empty() && query != nullptr && query->step()) {
+      const PollRef ref{query->integer(0), query->integer(1), core::from_unix(query->integer(2))};
       poll_id = ref.poll;
       if (!series) {
         rows = samples.of(ref);
@@ -57,7 +57,7 @@ struct Cursor : sqlite3_vtab_cursor {
   Samples samples;
   Query polls;
   Query poll;
-  SQLite::Statement* query = nullptr;  // one of the two; nullptr: no more rows
+  Query* query = nullptr;  // one of the two; nullptr: no more rows
   std::optional<std::int64_t> series;
   std::int64_t poll_id = 0;
   std::vector<Sample> rows;
@@ -139,8 +139,8 @@ int filter(sqlite3_vtab_cursor* cursor, int plan, const char* /*name*/, int /*ar
   return guard(cursor->pVtab, [&] {
     Cursor& at = self(cursor);
     int argument = 0;
-    at.polls.tryReset();
-    at.poll.tryReset();
+    at.polls.reset();
+    at.poll.reset();
     at.query = &at.polls;
     if ((plan & kOfPoll) != 0) {
       at.query = &at.poll;
@@ -213,10 +213,10 @@ const sqlite3_module kModule = [] {
 }  // namespace
 
 void add_sample_table(Connection& db) {
-  const int code = sqlite3_create_module(db.getHandle(), "sample", &kModule, &db);
+  const int code = sqlite3_create_module(sqlite(db).getHandle(), "sample", &kModule, &db);
   if (code != SQLITE_OK) {
-    throw core::Error(core::ErrorCode::kStorage, "{}: {}", db.getFilename(),
-                      sqlite3_errmsg(db.getHandle()));
+    throw core::Error(core::ErrorCode::kStorage, "{}: {}", db.engine().place(),
+                      sqlite3_errmsg(sqlite(db).getHandle()));
   }
 }
 

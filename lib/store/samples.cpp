@@ -21,7 +21,7 @@ std::string blocks_sql(const char* and_where) {
   return sql;
 }
 
-void bind(SQLite::Statement& statement, const PollRef& poll) {
+void bind(Query& statement, const PollRef& poll) {
   statement.bind(1, poll.scope);
   statement.bind(2, poll.poll);
   statement.bind(3, core::day_of(poll.at));
@@ -122,8 +122,8 @@ std::vector<Sample> Samples::of(const PollRef& poll) {
   static const std::string kSql = blocks_sql("");
   Query query(db_, kSql);
   bind(query, poll);
-  while (query.executeStep()) {
-    const BlockReader block(blob(query.getColumn(0)));
+  while (query.step()) {
+    const BlockReader block(query.blob(0));
     const auto frame = block.frame_of(poll.poll);
     if (!frame) continue;
     for (std::size_t i = 0; i < block.size(); ++i) {
@@ -173,8 +173,8 @@ Samples::Cached* Samples::block_of(const PollRef& poll, std::int64_t bucket) {
   Query query(db_, kSql);
   bind(query, poll);
   query.bind(5, bucket);
-  while (query.executeStep()) {
-    cached.bytes = blob(query.getColumn(0));
+  while (query.step()) {
+    cached.bytes = query.blob(0);
     cached.block = std::make_unique<BlockReader>(cached.bytes);
     if (const auto frame = cached.block->frame_of(poll.poll)) {
       cached.frame = *frame;
@@ -189,7 +189,7 @@ void Samples::each_settled(std::int64_t scope, std::int64_t bucket, const UseBlo
   Query query(db_, "SELECT data FROM sample_block WHERE scope_id = ? AND bucket = ? AND level > 0");
   query.bind(1, scope);
   query.bind(2, bucket);
-  while (query.executeStep()) use(blob(query.getColumn(0)));
+  while (query.step()) use(query.blob(0));
 }
 
 void Samples::put(const PollRef& poll, std::span<const Sample> samples) {
@@ -207,7 +207,7 @@ void Samples::remove(const PollRef& poll) {
   Query statement(db_, "DELETE FROM sample_block WHERE scope_id = ? AND level = 0 AND at = ?");
   statement.bind(1, poll.scope);
   statement.bind(2, poll.poll);
-  statement.exec();
+  statement.run();
 }
 
 std::vector<Samples::Row> Samples::rows(Level level, std::int64_t scope, std::int64_t from,
@@ -227,8 +227,8 @@ std::vector<Samples::Row> Samples::rows(Level level, std::int64_t scope, std::in
   query.bind(4, bucket);
   if (level != kPoll) query.bind(5, static_cast<int>(level));
   std::vector<Row> rows;
-  while (query.executeStep()) {
-    rows.push_back({query.getColumn(0).getInt64(), std::string(blob(query.getColumn(1)))});
+  while (query.step()) {
+    rows.push_back({query.integer(0), std::string(query.blob(1))});
   }
   return rows;
 }
@@ -248,8 +248,8 @@ std::optional<std::int64_t> Samples::merge_some(Level from, std::int64_t scope, 
   next.bind(2, first);
   next.bind(3, last);
   next.bind(4, after);
-  if (!next.executeStep() || next.getColumn(0).isNull()) return std::nullopt;
-  const std::int64_t bucket = next.getColumn(0).getInt64();
+  if (!next.step() || next.is_null(0)) return std::nullopt;
+  const std::int64_t bucket = next.integer(0);
   next.reset();
 
   std::vector<Row> sources = rows(from, scope, first, last, bucket);
@@ -280,9 +280,9 @@ std::optional<std::int64_t> Samples::thin_some(const PollRef& kept, std::int64_t
   query.bind(1, kept.scope);
   query.bind(2, day);
   query.bind(3, after);
-  if (!query.executeStep()) return std::nullopt;
-  const std::int64_t bucket = query.getColumn(1).getInt64();
-  const Row row{query.getColumn(0).getInt64(), std::string(blob(query.getColumn(2)))};
+  if (!query.step()) return std::nullopt;
+  const std::int64_t bucket = query.integer(1);
+  const Row row{query.integer(0), std::string(query.blob(2))};
   query.reset();
   const BlockReader block(row.bytes);
   erase({row});
@@ -294,13 +294,13 @@ void Samples::unsettle(std::int64_t scope) {
   std::vector<std::int64_t> ids;
   Query all(db_, "SELECT id FROM sample_block WHERE scope_id = ? AND level > 0");
   all.bind(1, scope);
-  while (all.executeStep()) ids.push_back(all.getColumn(0).getInt64());
+  while (all.step()) ids.push_back(all.integer(0));
   Query query(db_, "SELECT bucket, data FROM sample_block WHERE id = ?");
   for (const std::int64_t id : ids) {
     query.bind(1, id);
-    if (!query.executeStep()) continue;
-    const std::int64_t bucket = query.getColumn(0).getInt64();
-    const Row row{id, std::string(blob(query.getColumn(1)))};
+    if (!query.step()) continue;
+    const std::int64_t bucket = query.integer(0);
+    const Row row{id, std::string(query.blob(1))};
     query.reset();
     const BlockReader block(row.bytes);
     if (block.frame_of(0)) continue;  // some of it is nobody's poll any more
@@ -327,15 +327,15 @@ void Samples::insert(Level level, std::int64_t scope, std::int64_t at, std::int6
   statement.bind(3, at);
   statement.bind(4, bucket);
   const std::string data = block.finish();
-  statement.bindNoCopy(5, data.data(), static_cast<int>(data.size()));
-  statement.exec();
+  statement.bind_blob(5, data);
+  statement.run();
 }
 
 void Samples::erase(const std::vector<Row>& rows) {
   Query statement(db_, "DELETE FROM sample_block WHERE id = ?");
   for (const Row& row : rows) {
     statement.bind(1, row.id);
-    statement.exec();
+    statement.run();
     statement.reset();
   }
   cache_.clear();

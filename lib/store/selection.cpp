@@ -76,9 +76,8 @@ std::map<std::string, core::Tags> load_tags(Reader& reader) {
   return guarded("read tags", reader.path(), [&] {
     std::map<std::string, core::Tags> tags;
     Query query(reader.db(), "SELECT account, name, value FROM account_tag");
-    while (query.executeStep()) {
-      tags[query.getColumn(0).getString()][query.getColumn(1).getString()] =
-          query.getColumn(2).getString();
+    while (query.step()) {
+      tags[query.text(0)][query.text(1)] = query.text(2);
     }
     return tags;
   });
@@ -196,15 +195,14 @@ void Selection::load_series(Reader& reader, const Filter& filter, const AllTags&
 
 void Selection::load_kinds(Reader& reader, const Filter& filter) {
   Query query(reader.db(), "SELECT id, region, type, provider, currency FROM kind ORDER BY id");
-  while (query.executeStep()) {
-    SeriesKind kind{query.getColumn(1).getString(), query.getColumn(2).getString(),
-                    query.getColumn(3).getString(), query.getColumn(4).getString()};
+  while (query.step()) {
+    SeriesKind kind{query.text(1), query.text(2), query.text(3), query.text(4)};
     if (!matches(filter.regions, kind.region) || !matches(filter.types, kind.type) ||
         !matches(filter.providers, kind.provider)) {
       continue;
     }
     own_kinds_.push_back(std::move(kind));
-    series_.emplace_back(query.getColumn(0).getInt64(), SeriesRow::kNobody, own_kinds_.back());
+    series_.emplace_back(query.integer(0), SeriesRow::kNobody, own_kinds_.back());
   }
 }
 
@@ -230,10 +228,10 @@ void Selection::split_by_target(Reader& reader, const Filter& filter) {
       reader.db(),
       "SELECT target, region FROM scope s WHERE EXISTS (SELECT 1 FROM poll p WHERE p.target = "
       "s.target AND p.region = s.region) ORDER BY 1, 2");
-  while (query.executeStep()) {
-    const std::string target = query.getColumn(0);
+  while (query.step()) {
+    const std::string target = query.text(0);
     if (!matches(filter.targets, target)) continue;
-    targets[query.getColumn(1)].push_back(&*targets_.insert(target).first);
+    targets[query.text(1)].push_back(&*targets_.insert(target).first);
   }
   std::vector<SeriesRow> rows;
   for (const SeriesRow& row : series_) {

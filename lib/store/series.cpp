@@ -8,9 +8,8 @@ namespace usaged::store {
 SeriesIndex::SeriesIndex(Connection& db, std::string region) : db_(db), region_(std::move(region)) {
   Query query(db_, "SELECT id, type, provider, currency FROM kind WHERE region = ? ORDER BY id");
   query.bind(1, region_);
-  while (query.executeStep()) {
-    kinds_.push_back({query.getColumn(0).getInt64(), query.getColumn(1), query.getColumn(2),
-                      query.getColumn(3)});
+  while (query.step()) {
+    kinds_.push_back({query.integer(0), query.text(1), query.text(2), query.text(3)});
   }
 }
 
@@ -22,15 +21,14 @@ SeriesIndex::Found SeriesIndex::find(const core::UsageTotal& total, core::Time f
   Query insert(
       db_,
       "INSERT INTO series (account, region, type, provider, currency, first_seen) VALUES (?, ?, ?, "
-      "?, ?, ?)");
+      "?, ?, ?) RETURNING id");
   insert.bind(1, total.account);
   insert.bind(2, region_);
   insert.bind(3, total.type);
   insert.bind(4, total.provider);
   insert.bind(5, total.currency);
   insert.bind(6, static_cast<std::int64_t>(core::unix_seconds(first_seen)));
-  insert.exec();
-  return all.emplace_back(Found{static_cast<std::uint32_t>(db_.getLastInsertRowid()), kind});
+  return all.emplace_back(Found{static_cast<std::uint32_t>(insert.run_for_id()), kind});
 }
 
 // Kinds follow each other as they did for the account before.
@@ -44,13 +42,13 @@ std::uint32_t SeriesIndex::kind_of(const std::string& type, const std::string& p
       return last_kind_ = at;
     }
   }
-  Query insert(db_, "INSERT INTO kind (region, type, provider, currency) VALUES (?, ?, ?, ?)");
+  Query insert(
+      db_, "INSERT INTO kind (region, type, provider, currency) VALUES (?, ?, ?, ?) RETURNING id");
   insert.bind(1, region_);
   insert.bind(2, type);
   insert.bind(3, provider);
   insert.bind(4, currency);
-  insert.exec();
-  kinds_.push_back({db_.getLastInsertRowid(), type, provider, currency});
+  kinds_.push_back({insert.run_for_id(), type, provider, currency});
   return last_kind_ = count;
 }
 
@@ -62,10 +60,9 @@ std::vector<SeriesIndex::Found>& SeriesIndex::of_account(const std::string& acco
                 "SELECT id, type, provider, currency FROM series WHERE account = ? AND region = ?");
     query.bind(1, account);
     query.bind(2, region_);
-    while (query.executeStep()) {
-      place->second.push_back(
-          {static_cast<std::uint32_t>(query.getColumn(0).getInt64()),
-           kind_of(query.getColumn(1), query.getColumn(2), query.getColumn(3))});
+    while (query.step()) {
+      place->second.push_back({static_cast<std::uint32_t>(query.integer(0)),
+                               kind_of(query.text(1), query.text(2), query.text(3))});
     }
   }
   last_account_ = &place->first;

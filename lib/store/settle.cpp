@@ -43,9 +43,9 @@ int Store::settle(const std::string& target, const std::string& region, core::Ti
       query.bind(1, target);
       query.bind(2, region);
       query.bind(3, today);
-      while (query.executeStep()) {
-        scope = query.getColumn(0).getInt64();
-        days.push_back(query.getColumn(1).getInt64());
+      while (query.step()) {
+        scope = query.integer(0);
+        days.push_back(query.integer(1));
       }
     });
   }
@@ -55,11 +55,11 @@ int Store::settle(const std::string& target, const std::string& region, core::Ti
                      "INSERT INTO unsummed (region, settled) VALUES (?, 1) ON CONFLICT DO "
                      "UPDATE SET settled = settled + 1");
       unsummed.bind(1, region);
-      unsummed.exec();
+      unsummed.run();
       Query settled(db_, "UPDATE scope SET settled = ? WHERE id = ?");
       settled.bind(1, day);
       settled.bind(2, scope);
-      settled.exec();
+      settled.run();
     };
     in_steps(
         "settle", [&](std::int64_t after) { return samples_.settle_some(scope, day, after); },

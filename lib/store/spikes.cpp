@@ -83,8 +83,8 @@ void SpikeMemory::refresh(Reader& reader, const Question& question, Time now) {
     Query query(reader.db(),
                 "SELECT (SELECT count(settled) || ' ' || ifnull(sum(settled), 0) FROM "
                 "scope) || ' ' || (SELECT count(*) FROM unsummed)");
-    query.executeStep();
-    return fmt::format("{} {}", today, query.getColumn(0).getString());
+    query.step();
+    return fmt::format("{} {}", today, query.text(0));
   });
   if (state == state_) return;
   entries_.clear();

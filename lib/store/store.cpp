@@ -39,10 +39,10 @@ void record(Connection& db, std::int64_t poll_id, const PollReport& report, std:
   if (report.clock_skew) {
     update.bind(9, static_cast<std::int64_t>(report.clock_skew->count()));
   } else {
-    update.bind(9);
+    update.bind_null(9);
   }
   update.bind(10, poll_id);
-  if (update.exec() != 1) {
+  if (update.run() != 1) {
     throw Error(ErrorCode::kInternal, "poll {} is not running, so it can't end", poll_id);
   }
 }
@@ -70,7 +70,7 @@ int Store::recover(Time now) {
                  "UPDATE poll SET outcome = 'interrupted', finished = max(?, started), "
                  "error = 'the daemon ended before the poll did' WHERE outcome = 'running'");
     put(update, 1, now);
-    const int count = update.exec();
+    const auto count = static_cast<int>(update.run());
     transaction.commit();
     return count;
   });
@@ -87,9 +87,9 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
         "ELSE ?1 END FROM poll WHERE true GROUP BY target, region "
         "ON CONFLICT DO UPDATE SET removed = ifnull(removed, excluded.removed)");
     put(end_all, 1, now);
-    end_all.exec();
+    end_all.run();
     // What was never polled is forgotten with its target.
-    db_.exec(
+    db_.execute(
         "DELETE FROM scope AS s WHERE NOT EXISTS (SELECT 1 FROM poll p WHERE p.target = s.target "
         "AND p.region = s.region)");
     Query asked(db_,
@@ -99,7 +99,7 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
       for (const std::string& region : target.regions) {
         asked.bind(1, target.name);
         asked.bind(2, region);
-        asked.exec();
+        asked.run();
         asked.reset();
       }
     }
@@ -117,14 +117,14 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
           db_, fmt::format("DELETE FROM {} WHERE {} NOT IN (SELECT value FROM json_each(?))", table,
                            column));
       forget.bind(1, names.dump());
-      forget.exec();
+      forget.run();
     };
     keep("organization_account", "target", organizations);
     keep("free_trial", "target", trials);
     keep("free_trial_error", "target", trials);
     keep("refresh", "target", all);
     keep("behaviour", "target", all);
-    db_.exec(
+    db_.execute(
         "UPDATE overlap SET accounts = 0 WHERE EXISTS (SELECT 1 FROM scope s WHERE s.removed IS "
         "NOT NULL AND "
         "s.region = overlap.region AND s.target IN (overlap.target, overlap.other))");
@@ -136,19 +136,19 @@ void Store::set_accounts(const core::AccountDirectory& directory) {
   const std::lock_guard lock(mutex_);
   guarded("store accounts", path_, [&] {
     Transaction transaction(db_, lock_);
-    db_.exec("DELETE FROM account");
+    db_.execute("DELETE FROM account");
     Query account(db_, "INSERT INTO account (id, name) VALUES (?, ?)");
     Query tag(db_, "INSERT INTO account_tag (account, name, value) VALUES (?, ?, ?)");
     for (const auto& [id, known] : directory) {
       account.bind(1, id);
       account.bind(2, known.name);
-      account.exec();
+      account.run();
       account.reset();
       for (const auto& [name, value] : known.tags) {
         tag.bind(1, id);
         tag.bind(2, name);
         tag.bind(3, value);
-        tag.exec();
+        tag.run();
         tag.reset();
       }
     }
@@ -163,18 +163,17 @@ std::int64_t Store::begin_poll(const std::string& target, const std::string& reg
     Transaction transaction(db_, lock_);
     Query insert(db_,
                  "INSERT INTO poll (target, region, slot, interval, started, outcome) "
-                 "VALUES (?, ?, ?, ?, ?, 'running')");
+                 "VALUES (?, ?, ?, ?, ?, 'running') RETURNING id");
     insert.bind(1, target);
     insert.bind(2, region);
     put(insert, 3, slot);
     insert.bind(4, static_cast<std::int64_t>(interval.count()));
     put(insert, 5, started);
-    insert.exec();
-    const std::int64_t id = db_.getLastInsertRowid();
+    const std::int64_t id = insert.run_for_id();
     Query scope(db_, "INSERT OR IGNORE INTO scope (target, region) VALUES (?, ?)");
     scope.bind(1, target);
     scope.bind(2, region);
-    scope.exec();
+    scope.run();
     transaction.commit();
     return id;
   });
@@ -189,11 +188,11 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
                 "SELECT target, region, started, s.id FROM poll JOIN scope s USING "
                 "(target, region) WHERE poll.id = ?");
     query.bind(1, poll_id);
-    if (!query.executeStep()) throw Error(ErrorCode::kInternal, "there is no poll {}", poll_id);
-    const std::string target = query.getColumn(0);
-    const std::string region = query.getColumn(1);
-    const Time started = core::from_unix(query.getColumn(2).getInt64());
-    const PollRef poll{query.getColumn(3).getInt64(), poll_id, started};
+    if (!query.step()) throw Error(ErrorCode::kInternal, "there is no poll {}", poll_id);
+    const std::string target = query.text(0);
+    const std::string region = query.text(1);
+    const Time started = core::from_unix(query.integer(2));
+    const PollRef poll{query.integer(3), poll_id, started};
     SeriesIndex& index = index_of(region);
 
     std::vector<Sample> samples;
@@ -239,9 +238,8 @@ std::optional<PollRef> Store::newest_poll(const std::string& target, const std::
       "? AND region = ? AND outcome = 'ok' ORDER BY started DESC, p.id DESC LIMIT 1");
   query.bind(1, target);
   query.bind(2, region);
-  if (!query.executeStep()) return std::nullopt;
-  return PollRef{query.getColumn(0).getInt64(), query.getColumn(1).getInt64(),
-                 core::from_unix(query.getColumn(2).getInt64())};
+  if (!query.step()) return std::nullopt;
+  return PollRef{query.integer(0), query.integer(1), core::from_unix(query.integer(2))};
 }
 
 // Adds what the last good poll had and this one has not: it is gone, or, of an account that could
@@ -262,7 +260,7 @@ void Store::compare_with_last(const PollRef& poll, const std::string& target,
   for (const Sample& one : found) {
     sight.bind(1, target);
     sight.bind(2, one.series);
-    sight.exec();
+    sight.run();
     sight.reset();
   }
   if (lost.empty()) return;
@@ -272,13 +270,9 @@ void Store::compare_with_last(const PollRef& poll, const std::string& target,
   Query series(db_, "SELECT account, type, provider, currency FROM series WHERE id = ?");
   for (Sample& one : lost) {
     series.bind(1, one.series);
-    series.executeStep();
-    const core::UsageTotal what{series.getColumn(0).getString(),
-                                series.getColumn(1).getString(),
-                                series.getColumn(2).getString(),
-                                series.getColumn(3).getString(),
-                                std::nullopt,
-                                std::nullopt};
+    series.step();
+    const core::UsageTotal what{series.text(0), series.text(1), series.text(2),
+                                series.text(3), std::nullopt,   std::nullopt};
     series.reset();
     const bool unknown = failed.contains(what.account);
     one.reading = Reading{unknown ? Reading::kThere : Reading::kGone};
@@ -302,7 +296,7 @@ void Store::note_missing(const Snapshot& snapshot, const std::string& target,
     add.bind(3, account);
     put(add, 4, started);
     put_text(add, 5, error);
-    add.exec();
+    add.run();
     add.reset();
   };
   for (const std::string& account : snapshot.missing) note(account, "");
@@ -313,7 +307,7 @@ void Store::note_missing(const Snapshot& snapshot, const std::string& target,
   drop.bind(1, target);
   drop.bind(2, region);
   drop.bind(3, still_missing.dump());
-  drop.exec();
+  drop.run();
 }
 
 void Store::note_prices(const std::vector<Kind>& kinds, std::vector<std::vector<double>>& by_kind,
@@ -336,7 +330,7 @@ void Store::note_prices(const std::vector<Kind>& kinds, std::vector<std::vector<
     write.bind(3, key.second);
     write.bind(4, *middle);
     put(write, 5, seen);
-    write.exec();
+    write.run();
     write.reset();
   }
 }
@@ -348,7 +342,7 @@ void Store::note_overlaps(const std::vector<Sample>& samples, const std::string&
                "UPDATE overlap SET accounts = 0 WHERE region = ?2 AND (target = ?1 OR other = ?1)");
   forget.bind(1, target);
   forget.bind(2, region);
-  forget.exec();
+  forget.run();
   Query others(db_,
                "SELECT target FROM scope WHERE region = ?2 AND target <> ?1 AND removed IS NULL");
   others.bind(1, target);
@@ -358,8 +352,8 @@ void Store::note_overlaps(const std::vector<Sample>& samples, const std::string&
       "INSERT INTO overlap (target, other, region, accounts) VALUES (?, ?, ?, ?) ON CONFLICT DO "
       "UPDATE SET accounts = excluded.accounts");
   std::optional<std::set<std::string>> own;
-  while (others.executeStep()) {
-    const std::string other = others.getColumn(0);
+  while (others.step()) {
+    const std::string other = others.text(0);
     const auto newest = newest_poll(other, region);
     if (!newest) continue;
     if (!own) own = accounts_of(samples);
@@ -371,7 +365,7 @@ void Store::note_overlaps(const std::vector<Sample>& samples, const std::string&
     insert.bind(2, std::max(target, other));
     insert.bind(3, region);
     insert.bind(4, static_cast<std::int64_t>(both));
-    insert.exec();
+    insert.run();
     insert.reset();
   }
 }
@@ -383,7 +377,7 @@ std::set<std::string> Store::accounts_of(const std::vector<Sample>& samples) {
   for (const Sample& sample : samples) {
     if (sample.reading.has(Reading::kGone)) continue;
     query.bind(1, sample.series);
-    if (query.executeStep()) accounts.insert(query.getColumn(0).getString());
+    if (query.step()) accounts.insert(query.text(0));
     query.reset();
   }
   return accounts;
@@ -408,12 +402,11 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
   pair.bind(2, region);
   pair.bind(3, poll.poll);
   put(pair, 4, started);
-  if (!pair.executeStep() || pair.getColumn(0).getInt() > 0) return {};
-  const PollRef earlier{poll.scope, pair.getColumn(1).getInt64(),
-                        core::from_unix(pair.getColumn(2).getInt64())};
+  if (!pair.step() || static_cast<int>(pair.integer(0)) > 0) return {};
+  const PollRef earlier{poll.scope, pair.integer(1), core::from_unix(pair.integer(2))};
   const double days =
       static_cast<double>(unix_seconds(started) - unix_seconds(earlier.at)) / 86400.0;
-  const std::int64_t seen_from = pair.getColumn(3).getInt64() + 86400;
+  const std::int64_t seen_from = pair.integer(3) + 86400;
 
   std::map<std::string, core::BehaviourPair, std::less<>> pairs;
   Query series(db_, "SELECT type, first_seen FROM series WHERE id = ?");
@@ -424,9 +417,9 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
     if (now->series != then.series || !then.reading.has(Reading::kHasTotal)) continue;
     if (!now->reading.has(Reading::kHasTotal) && !now->reading.has(Reading::kGone)) continue;
     series.bind(1, then.series);
-    series.executeStep();
-    const std::string type = series.getColumn(0);
-    const std::int64_t first_seen = series.getColumn(1).getInt64();
+    series.step();
+    const std::string type = series.text(0);
+    const std::int64_t first_seen = series.integer(1);
     series.reset();
     const double age = first_seen < seen_from
                            ? -1
@@ -448,13 +441,13 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
     Time since = started;
     read.bind(1, target);
     read.bind(2, type);
-    if (read.executeStep()) {
-      const auto number = [&read](int column) { return read.getColumn(column).getDouble(); };
+    if (read.step()) {
+      const auto number = [&read](int column) { return read.real(column); };
       evidence =
           core::faded({number(0), number(1), number(2), number(3), number(4), number(5), number(6)},
-                      started - core::from_unix(read.getColumn(7).getInt64()));
-      before = core::parse_behaviour(read.getColumn(8).getString());
-      since = core::from_unix(read.getColumn(9).getInt64());
+                      started - core::from_unix(read.integer(7)));
+      before = core::parse_behaviour(read.text(8));
+      since = core::from_unix(read.integer(9));
     }
     read.reset();
     counted.add_to(evidence);
@@ -473,7 +466,7 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
     write.bind(11, std::string(core::behaviour_name(verdict.behaviour)));
     write.bind(12, verdict.reason);
     put(write, 13, since);
-    write.exec();
+    write.run();
     write.reset();
     if (verdict.behaviour != before) changes.push_back({type, before, std::move(verdict)});
   }
@@ -501,13 +494,12 @@ std::optional<core::LastAttempt> Store::last_attempt(const std::string& target,
         "FROM poll WHERE target = ?1 AND region = ?2 ORDER BY id DESC LIMIT 1");
     query.bind(1, target);
     query.bind(2, region);
-    if (!query.executeStep()) return std::nullopt;
+    if (!query.step()) return std::nullopt;
     core::LastAttempt last;
-    last.slot = core::from_unix(query.getColumn(0).getInt64());
-    last.finished = core::from_unix(query.getColumn(1).getInt64());
-    last.outcome =
-        core::parse_outcome(query.getColumn(2).getString()).value_or(core::Outcome::kServer);
-    last.failures = query.getColumn(3).getInt();
+    last.slot = core::from_unix(query.integer(0));
+    last.finished = core::from_unix(query.integer(1));
+    last.outcome = core::parse_outcome(query.text(2)).value_or(core::Outcome::kServer);
+    last.failures = static_cast<int>(query.integer(3));
     return last;
   });
 }
@@ -524,9 +516,9 @@ bool Store::begin_refresh(RefreshKind kind, const std::string& target, const std
     query.bind(2, target);
     query.bind(3, region);
     std::optional<core::LastRefresh> last;
-    if (query.executeStep()) {
-      const std::int64_t attempted = query.getColumn(0).getInt64();
-      const bool good = query.getColumn(1).getInt64() >= attempted;  // NULL is 0
+    if (query.step()) {
+      const std::int64_t attempted = query.integer(0);
+      const bool good = query.integer(1) >= attempted;  // NULL is 0
       last = {core::from_unix(attempted), good};
     }
     if (!core::refresh_due(last, now)) return false;
@@ -538,7 +530,7 @@ bool Store::begin_refresh(RefreshKind kind, const std::string& target, const std
     note.bind(2, target);
     note.bind(3, region);
     put(note, 4, now);
-    note.exec();
+    note.run();
     transaction.commit();
     return true;
   });
@@ -553,7 +545,7 @@ void Store::end_refresh(RefreshKind kind, const std::string& target, const std::
   note.bind(2, target);
   note.bind(3, region);
   put(note, 4, now);
-  note.exec();
+  note.run();
 }
 
 void Store::fail_refresh(RefreshKind kind, const std::string& target, const std::string& region,
@@ -567,7 +559,7 @@ void Store::fail_refresh(RefreshKind kind, const std::string& target, const std:
     note.bind(2, target);
     note.bind(3, region);
     note.bind(4, error);
-    note.exec();
+    note.run();
     transaction.commit();
   });
 }
@@ -579,7 +571,7 @@ void Store::finish_organization(const std::string& target,
     Transaction transaction(db_, lock_);
     Query forget(db_, "DELETE FROM organization_account WHERE target = ?");
     forget.bind(1, target);
-    forget.exec();
+    forget.run();
     Query insert(db_,
                  "INSERT OR REPLACE INTO organization_account (target, id, name, status) "
                  "VALUES (?, ?, ?, ?)");
@@ -588,7 +580,7 @@ void Store::finish_organization(const std::string& target,
       insert.bind(2, account.id);
       insert.bind(3, account.name);
       insert.bind(4, account.status);
-      insert.exec();
+      insert.run();
       insert.reset();
     }
     end_refresh(RefreshKind::kOrganization, target, "", now);
@@ -608,14 +600,14 @@ void Store::finish_trials(const std::string& target, const std::string& region,
     Query forget_errors(db_, "DELETE FROM free_trial_error WHERE target = ? AND region = ?");
     forget_errors.bind(1, target);
     forget_errors.bind(2, region);
-    forget_errors.exec();
+    forget_errors.run();
     Query forget(db_,
                  "DELETE FROM free_trial WHERE target = ? AND region = ? AND account NOT "
                  "IN (SELECT value FROM json_each(?))");
     forget.bind(1, target);
     forget.bind(2, region);
     forget.bind(3, failed.dump());
-    forget.exec();
+    forget.run();
     Query insert(db_,
                  "INSERT OR REPLACE INTO free_trial (account, region, type, started, "
                  "ends, status, target) VALUES (?, ?, ?, ?, ?, ?, ?)");
@@ -627,7 +619,7 @@ void Store::finish_trials(const std::string& target, const std::string& region,
       put(insert, 5, trial.end);
       insert.bind(6, trial.status);
       insert.bind(7, target);
-      insert.exec();
+      insert.run();
       insert.reset();
     }
     Query insert_error(db_,
@@ -639,7 +631,7 @@ void Store::finish_trials(const std::string& target, const std::string& region,
       insert_error.bind(3, error.code);
       insert_error.bind(4, error.message);
       insert_error.bind(5, target);
-      insert_error.exec();
+      insert_error.run();
       insert_error.reset();
     }
     end_refresh(RefreshKind::kTrials, target, region, now);
@@ -655,7 +647,7 @@ std::vector<std::string> Store::organization_accounts(const std::string& target)
                 "'ACTIVE' ORDER BY id");
     query.bind(1, target);
     std::vector<std::string> ids;
-    while (query.executeStep()) ids.push_back(query.getColumn(0).getString());
+    while (query.step()) ids.push_back(query.text(0));
     return ids;
   });
 }

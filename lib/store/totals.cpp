@@ -14,11 +14,11 @@
 namespace usaged::store {
 namespace {
 
-void bind(SQLite::Statement& statement, int index, const std::optional<double>& value) {
+void bind(Query& statement, int index, const std::optional<double>& value) {
   if (value) {
     statement.bind(index, *value);
   } else {
-    statement.bind(index);
+    statement.bind_null(index);
   }
 }
 
@@ -46,10 +46,10 @@ std::int64_t kind_id(Connection& db, const std::string& region, const KindKey& k
   find.bind(2, std::get<0>(kind));
   find.bind(3, std::get<1>(kind));
   find.bind(4, std::get<2>(kind));
-  if (!find.executeStep()) {
+  if (!find.step()) {
     throw core::Error(core::ErrorCode::kInternal, "a kind of series in {} has no row", region);
   }
-  return find.getColumn(0).getInt64();
+  return find.integer(0);
 }
 
 // Writes those rows of day_by_NAME and month_by_NAME that differ.
@@ -96,11 +96,11 @@ class SumWriter {
   }
 
   template <typename Sum>
-  void write(SQLite::Statement& row, const Sum& usage) {
+  void write(Query& row, const Sum& usage) {
     row.bind(first_ + 2, usage.low);
     bind(row, first_ + 3, usage.high);
     bind(row, first_ + 4, usage.estimate);
-    row.exec();
+    row.run();
     row.reset();
   }
 
@@ -140,7 +140,7 @@ void PollTotals::write(Connection& db, std::int64_t poll_id, const std::vector<K
     insert.bind(5, sum.cost);
     insert.bind(6, sum.no_total);
     insert.bind(7, sum.no_cost);
-    insert.exec();
+    insert.run();
     insert.reset();
   }
 }
@@ -156,8 +156,8 @@ void Store::sum_days() {
       const std::lock_guard writer(mutex_);
       guarded("sum days", path_, [&] {
         Query query(db_, "SELECT region, settled FROM unsummed");
-        while (query.executeStep()) {
-          regions.emplace_back(query.getColumn(0), query.getColumn(1).getInt64());
+        while (query.step()) {
+          regions.emplace_back(query.text(0), query.integer(1));
         }
       });
     }
@@ -170,7 +170,7 @@ void Store::sum_days() {
         Query done(db_, "DELETE FROM unsummed WHERE region = ? AND settled = ?");
         done.bind(1, region.first);
         done.bind(2, region.second);
-        done.exec();
+        done.run();
       });
     }
   }
@@ -202,7 +202,7 @@ void Store::sum_region(Reader& reader, const std::string& region) {
     in_transaction([&] {
       SumWriter writer(db_, "account", {"account", "region", "currency"});
       for (const Account& one : accounts) {
-        writer.write(one.sums, [&](SQLite::Statement& statement) {
+        writer.write(one.sums, [&](Query& statement) {
           statement.bind(1, one.account);
           statement.bind(2, region);
           statement.bind(3, one.currency);
@@ -237,11 +237,10 @@ void Store::sum_region(Reader& reader, const std::string& region) {
       const std::int64_t id = kind_id(db_, region, kind.first);
       SumWriter writer(db_, "kind", {"kind_id", "metric"});
       for (const core::Metric metric : {core::Metric::kCost, core::Metric::kTotal}) {
-        writer.write(kind.second[metric == core::Metric::kCost ? 0 : 1],
-                     [&](SQLite::Statement& statement) {
-                       statement.bind(1, id);
-                       statement.bind(2, std::string(core::metric_name(metric)));
-                     });
+        writer.write(kind.second[metric == core::Metric::kCost ? 0 : 1], [&](Query& statement) {
+          statement.bind(1, id);
+          statement.bind(2, std::string(core::metric_name(metric)));
+        });
       }
     });
   }

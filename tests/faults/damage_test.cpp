@@ -140,9 +140,9 @@ TEST(Damage, IsNeverSilentlyWrong) {
 
 // Changes some bytes of the page where a table begins.
 void damage_table(const std::string& path, const std::string& table) {
-  SQLite::Database db = store::open_reader(path);
+  store::Connection db = store::open_reader(path);
   const auto page = static_cast<std::size_t>(
-      db.execAndGet("SELECT rootpage FROM sqlite_schema WHERE name = '" + table + "'").getInt());
+      db.integer("SELECT rootpage FROM sqlite_schema WHERE name = '" + table + "'"));
   std::string bytes = read(path);
   bytes.replace((page - 1) * kPage + 100, 8, "damaged!");
   write(path, bytes);

@@ -40,8 +40,8 @@ std::int64_t resident_kb() {
 std::int64_t polls_of(const std::string& database) {
   store::Reader reader(database);
   store::Query query(reader.db(), "SELECT ifnull(max(id), 0) FROM poll");
-  query.executeStep();
-  return query.getColumn(0).getInt64();
+  query.step();
+  return query.integer(0);
 }
 
 void require(bool good, const std::string& what) {

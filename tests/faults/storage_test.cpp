@@ -130,9 +130,9 @@ TEST_F(StorageTest, EveryAllocationMayFailForGood) { sweep_allocations(true); }
 // A database of an earlier schema, with something in it.
 void make_earlier(const std::string& path, int version) {
   const store::WriteLock lock(path);
-  SQLite::Database db = store::open_writer(path, lock, version);
+  store::Connection db = store::open_writer(path, lock, version);
   store::Transaction transaction(db, lock);
-  db.exec(
+  db.execute(
       "INSERT INTO silence (matchers, starts_at, ends_at, created_by, comment, created_at) VALUES "
       "('[\"a=b\"]', 1, 2000000000, 'ann', 'from before', 1)");
   transaction.commit();

@@ -163,25 +163,22 @@ inline std::multimap<std::string, std::string> stored(const std::string& path) {
   std::multimap<std::string, std::string> all;
   const auto rows = [&](const std::string& sql) {
     store::Query query(reader.db(), sql);
-    while (query.executeStep()) {
-      all.emplace(query.getColumn(0).getString(), query.getColumn(1).getString());
+    while (query.step()) {
+      all.emplace(query.text(0), query.text(1));
     }
   };
   store::Query polls(reader.db(), "SELECT id, region, started FROM poll WHERE outcome = 'ok'");
   store::Query samples(reader.db(),
                        "SELECT account, type, total, cost FROM sample x JOIN series s ON s.id = "
                        "x.series_id WHERE poll_id = ? ORDER BY account, type");
-  while (polls.executeStep()) {
+  while (polls.step()) {
     std::string content;
-    samples.bind(1, polls.getColumn(0).getInt64());
-    while (samples.executeStep()) {
-      content += Work::text(samples.getColumn(0), samples.getColumn(1),
-                            samples.getColumn(2).getDouble(), samples.getColumn(3).getDouble());
+    samples.bind(1, polls.integer(0));
+    while (samples.step()) {
+      content += Work::text(samples.text(0), samples.text(1), samples.real(2), samples.real(3));
     }
     samples.reset();
-    all.emplace(
-        fmt::format("poll {} {}", polls.getColumn(1).getString(), polls.getColumn(2).getInt64()),
-        content);
+    all.emplace(fmt::format("poll {} {}", polls.text(1), polls.integer(2)), content);
   }
   rows("SELECT comment, created_by FROM silence");
   rows("SELECT fingerprint, state FROM alert");

@@ -40,7 +40,7 @@ void poll(Store& store, int hour, int accounts = 50) {
 }
 
 std::int64_t count(const std::string& path, const std::string& from) {
-  return Reader(path).db().execAndGet("SELECT count(*) FROM " + from).getInt64();
+  return Reader(path).db().integer("SELECT count(*) FROM " + from);
 }
 
 class BackupTest : public ::testing::Test {

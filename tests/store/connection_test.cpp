@@ -1,14 +1,15 @@
-#include "store/connection.h"
-
 #include <gtest/gtest.h>
 #include <sqlite3.h>
+
+#include "store/sqlite.h"
 
 namespace usaged::store {
 namespace {
 
 int statements_of(Connection& db) {
   int count = 0;
-  for (sqlite3_stmt* one = nullptr; (one = sqlite3_next_stmt(db.getHandle(), one)) != nullptr;) {
+  for (sqlite3_stmt* one = nullptr;
+       (one = sqlite3_next_stmt(sqlite(db).getHandle(), one)) != nullptr;) {
     ++count;
   }
   return count;
@@ -17,15 +18,15 @@ int statements_of(Connection& db) {
 Connection make_connection() {
   SQLite::Database db(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
   db.exec("CREATE TABLE t (n INTEGER UNIQUE); INSERT INTO t VALUES (1), (2), (3)");
-  return Connection(std::move(db));
+  return Connection(std::make_unique<SqliteEngine>(std::move(db)));
 }
 
 TEST(Connection, PreparesAStatementOnce) {
   Connection db = make_connection();
   for (int i = 0; i < 3; ++i) {
     Query query(db, "SELECT n FROM t ORDER BY n");
-    ASSERT_TRUE(query.executeStep());
-    EXPECT_EQ(query.getColumn(0).getInt(), 1) << "it begins anew";
+    ASSERT_TRUE(query.step());
+    EXPECT_EQ(query.integer(0), 1) << "it begins anew";
   }
   EXPECT_EQ(statements_of(db), 1);
 }
@@ -34,9 +35,9 @@ TEST(Connection, HasOneForEachUserOfAText) {
   Connection db = make_connection();
   int pairs = 0;
   Query outer(db, "SELECT n FROM t");
-  while (outer.executeStep()) {
+  while (outer.step()) {
     Query inner(db, "SELECT n FROM t");
-    while (inner.executeStep()) ++pairs;
+    while (inner.step()) ++pairs;
   }
   EXPECT_EQ(pairs, 9);
   EXPECT_EQ(statements_of(db), 2);
@@ -48,12 +49,12 @@ TEST(Connection, NothingIsBoundAtFirst) {
   {
     Query query(db, text);
     query.bind(1, 7);
-    query.executeStep();
-    EXPECT_EQ(query.getColumn(0).getInt(), 0);
+    query.step();
+    EXPECT_EQ(query.integer(0), 0);
   }
   Query query(db, text);
-  query.executeStep();
-  EXPECT_EQ(query.getColumn(0).getInt(), 1);
+  query.step();
+  EXPECT_EQ(query.integer(0), 1);
 }
 
 TEST(Connection, OneThatFailedCanBeUsedAgain) {
@@ -62,11 +63,11 @@ TEST(Connection, OneThatFailedCanBeUsedAgain) {
   const auto insert = [&](int n) {
     Query query(db, text);
     query.bind(1, n);
-    query.exec();
+    query.run();
   };
   EXPECT_THROW(insert(3), SQLite::Exception);
   insert(4);
-  EXPECT_EQ(db.execAndGet("SELECT count(*) FROM t").getInt(), 4);
+  EXPECT_EQ(db.integer("SELECT count(*) FROM t"), 4);
   EXPECT_EQ(statements_of(db), 1);
 }
 
@@ -74,10 +75,10 @@ TEST(Connection, AStatementThatWentHoldsNoTransactionOpen) {
   Connection db = make_connection();
   {
     Query query(db, "SELECT n FROM t");
-    query.executeStep();
-    EXPECT_EQ(sqlite3_txn_state(db.getHandle(), "main"), SQLITE_TXN_READ);
+    query.step();
+    EXPECT_EQ(sqlite3_txn_state(sqlite(db).getHandle(), "main"), SQLITE_TXN_READ);
   }
-  EXPECT_EQ(sqlite3_txn_state(db.getHandle(), "main"), SQLITE_TXN_NONE);
+  EXPECT_EQ(sqlite3_txn_state(sqlite(db).getHandle(), "main"), SQLITE_TXN_NONE);
 }
 
 }  // namespace

@@ -50,20 +50,17 @@ class DaysTest : public ::testing::Test {
 
 TEST_F(DaysTest, SettlesEachDayOnceAndEverySampleStaysAsItIs) {
   const auto blocks = [&](int level) {
-    return Reader(path_)
-        .db()
-        .execAndGet("SELECT count(*) FROM sample_block WHERE level = " + std::to_string(level))
-        .getInt();
+    return Reader(path_).db().integer("SELECT count(*) FROM sample_block WHERE level = " +
+                                      std::to_string(level));
   };
   const auto samples = [&] {
-    return Reader(path_)
-        .db()
-        .execAndGet(
-            "SELECT group_concat(poll_id || ' ' || series_id || ' ' || ifnull(total, '-') || ' ' "
-            "|| "
-            "ifnull(cost, '-') || ' ' || gone, '; ') FROM (SELECT * FROM sample WHERE poll_id < 4 "
-            "ORDER BY poll_id, series_id)")
-        .getString();
+    Reader reader(path_);
+    Query all(reader.db(),
+              "SELECT group_concat(poll_id || ' ' || series_id || ' ' || ifnull(total, '-') || ' ' "
+              "|| ifnull(cost, '-') || ' ' || gone, '; ') FROM (SELECT * FROM sample WHERE poll_id "
+              "< 4 ORDER BY poll_id, series_id)");
+    all.step();
+    return all.text(0);
   };
   poll(kMidnight + kHour, {usage("111111111111", kEc2, 5, 1)});
   poll(kMidnight + 9 * kHour, {usage("111111111111", kEc2, 9, std::nullopt)});

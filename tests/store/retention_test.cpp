@@ -55,9 +55,7 @@ class RetentionTest : public ::testing::Test {
   void thin_all() {
     for (int i = 0; i < 60; ++i) store_.thin("t", "r", end(), kKeep);
   }
-  std::int64_t count(const std::string& sql) {
-    return Reader(store_.path()).db().execAndGet(sql).getInt64();
-  }
+  std::int64_t count(const std::string& sql) { return Reader(store_.path()).db().integer(sql); }
   // The cost of an account at the end of each day.
   std::vector<std::optional<double>> days(const std::string& account) {
     Reader reader(store_.path());

@@ -58,18 +58,16 @@ class SamplesTest : public ::testing::Test {
   // Each row of a poll, as SQL has it.
   std::map<std::int64_t, std::string> rows() {
     Reader reader(store_.path());
-    SQLite::Statement query(
-        reader.db(), "SELECT poll_id, series_id, total, cost, gone FROM sample ORDER BY 1, 2");
+    Query query(reader.db(),
+                "SELECT poll_id, series_id, total, cost, gone FROM sample ORDER BY 1, 2");
     std::map<std::int64_t, std::string> rows;
-    while (query.executeStep()) {
-      std::string& text = rows[query.getColumn(0).getInt64()];
-      for (int i = 1; i < 5; ++i) text += query.getColumn(i).getString() + " ";
+    while (query.step()) {
+      std::string& text = rows[query.integer(0)];
+      for (int i = 1; i < 5; ++i) text += query.text(i) + " ";
     }
     return rows;
   }
-  std::int64_t count(const std::string& sql) {
-    return Reader(store_.path()).db().execAndGet(sql).getInt64();
-  }
+  std::int64_t count(const std::string& sql) { return Reader(store_.path()).db().integer(sql); }
   std::string days() {
     Reader reader(store_.path());
     std::string text;
@@ -151,7 +149,7 @@ TEST_F(SamplesTest, ADamagedBlockIsAnErrorThatSaysSo) {
   }
   Reader reader(store_.path());
   try {
-    reader.db().execAndGet("SELECT count(*) FROM sample");
+    reader.db().integer("SELECT count(*) FROM sample");
     FAIL();
   } catch (const SQLite::Exception& e) {
     EXPECT_THAT(e.what(), ::testing::HasSubstr("damaged"));

@@ -33,9 +33,7 @@ class StoreTest : public ::testing::Test {
     return id;
   }
 
-  std::int64_t count(const std::string& query) {
-    return Reader(path_).db().execAndGet(query).getInt64();
-  }
+  std::int64_t count(const std::string& query) { return Reader(path_).db().integer(query); }
 
   std::string error_on_open() {
     try {
@@ -58,13 +56,13 @@ TEST_F(StoreTest, KeepsTheDoublesAsTheyCameAndNullForWhatDidNotCome) {
           usage("111111111111", "ECR_RESCAN", std::nullopt, std::nullopt)});
   }
   Reader reader(path_);
-  SQLite::Statement row(reader.db(), "SELECT total, cost FROM sample ORDER BY series_id");
-  ASSERT_TRUE(row.executeStep());
-  EXPECT_EQ(row.getColumn(0).getDouble(), 0.1 + 0.2);
-  EXPECT_EQ(row.getColumn(1).getDouble(), 1.0 / 3);
-  ASSERT_TRUE(row.executeStep());
-  EXPECT_TRUE(row.isColumnNull(0));
-  EXPECT_TRUE(row.isColumnNull(1));
+  Query row(reader.db(), "SELECT total, cost FROM sample ORDER BY series_id");
+  ASSERT_TRUE(row.step());
+  EXPECT_EQ(row.real(0), 0.1 + 0.2);
+  EXPECT_EQ(row.real(1), 1.0 / 3);
+  ASSERT_TRUE(row.step());
+  EXPECT_TRUE(row.is_null(0));
+  EXPECT_TRUE(row.is_null(1));
 }
 
 TEST_F(StoreTest, ASnapshotThatFailsLeavesNothingButItsRunningPoll) {
@@ -155,7 +153,7 @@ TEST_F(StoreTest, SecondWriterIsRefused) {
 TEST_F(StoreTest, AReaderCanNotWrite) {
   const Store store(path_);
   Reader reader(path_);
-  EXPECT_ANY_THROW(reader.db().exec("DELETE FROM poll"));
+  EXPECT_ANY_THROW(reader.db().execute("DELETE FROM poll"));
 }
 
 TEST_F(StoreTest, DatabasesOfOthersAreRefusedAndLeftAsTheyAre) {
@@ -218,12 +216,12 @@ TEST_F(StoreTest, ADatabaseThatLostItsEndIsNoticed) {
 TEST_F(StoreTest, WritesAreSynchronousAndTheFileIsMarked) {
   Store store(path_);
   EXPECT_EQ(count("PRAGMA application_id"), kApplicationId);
-  SQLite::Database db = [&] {
+  Connection db = [&] {
     const support::TempFolder other;
     return open_writer(folder_.path("other.db"), WriteLock(folder_.path("other.db")));
   }();
-  EXPECT_EQ(db.execAndGet("PRAGMA synchronous").getInt(), 2);
-  EXPECT_EQ(db.execAndGet("PRAGMA journal_mode").getString(), "wal");
+  EXPECT_EQ(db.integer("PRAGMA synchronous"), 2);
+  EXPECT_EQ(sqlite(db).execAndGet("PRAGMA journal_mode").getString(), "wal");
 }
 
 core::Alert alert() {
@@ -281,11 +279,9 @@ TEST_F(StoreTest, AQuestionPastItsDeadlineEnds) {
   reader.set_deadline(std::chrono::milliseconds{20});
   const auto slow = [&] {
     return guarded("count", path_, [&] {
-      return reader.db()
-          .execAndGet(
-              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1e9) "
-              "SELECT count(*) FROM n")
-          .getInt64();
+      return reader.db().integer(
+          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1e9) "
+          "SELECT count(*) FROM n");
     });
   };
   try {

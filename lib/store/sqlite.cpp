@@ -1,0 +1,56 @@
+#include "store/sqlite.h"
+
+#include <sqlite3.h>
+
+namespace usaged::store {
+namespace {
+
+class SqliteStatement : public Statement {
+ public:
+  SqliteStatement(const SQLite::Database& db, const std::string& sql) : statement_(db, sql) {}
+
+  void bind(int index, std::int64_t value) override { statement_.bind(index, value); }
+  void bind(int index, double value) override { statement_.bind(index, value); }
+  void bind(int index, const std::string& value) override { statement_.bind(index, value); }
+  void bind_blob(int index, std::string_view bytes) override {
+    statement_.bindNoCopy(index, bytes.data(), static_cast<int>(bytes.size()));
+  }
+  void bind_null(int index) override { statement_.bind(index); }
+  void clear() override { statement_.clearBindings(); }
+
+  bool step() override { return statement_.executeStep(); }
+  std::int64_t run() override { return statement_.exec(); }
+  // What the last step threw is thrown by this again, if asked with reset().
+  void reset() override { statement_.tryReset(); }
+
+  bool is_null(int column) const override { return at(column).isNull(); }
+  std::int64_t integer(int column) const override { return at(column).getInt64(); }
+  double real(int column) const override { return at(column).getDouble(); }
+  std::string text(int column) const override { return at(column).getString(); }
+  std::string_view blob(int column) const override {
+    const SQLite::Column data = at(column);
+    return {static_cast<const char*>(data.getBlob()), static_cast<std::size_t>(data.getBytes())};
+  }
+
+ private:
+  SQLite::Column at(int column) const { return statement_.getColumn(column); }
+  mutable SQLite::Statement statement_;
+};
+
+}  // namespace
+
+std::unique_ptr<Statement> SqliteEngine::prepare(const std::string& sql) {
+  return std::make_unique<SqliteStatement>(db_, sql);
+}
+
+void SqliteEngine::roll_back() noexcept {
+  if (sqlite3_get_autocommit(db_.getHandle()) == 0) {
+    sqlite3_exec(db_.getHandle(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+}
+
+SQLite::Database& sqlite(Connection& db) {
+  return dynamic_cast<SqliteEngine&>(db.engine()).database();
+}
+
+}  // namespace usaged::store
