@@ -32,12 +32,15 @@ Connection open_whole(const std::string& path, const WriteLock& lock) {
 }  // namespace
 
 Connection open_or_set_aside(const std::string& path, const WriteLock& lock, core::Time now) {
+  // The start that moved it aside may have been cut short.
+  if (lock.damage_noted() && !fs::exists(path)) lock.set_high_water(0);
   try {
     return open_whole(path, lock);
   } catch (const Damaged&) {
     // It may be a file of somebody else's, to whom nothing is damaged.
     if (lock.high_water().value_or(0) == 0) throw;
   }
+  lock.note_damage(true);
   move_aside(path, kDamaged, now);
   lock.set_high_water(0);
   lock.note_damage(false);

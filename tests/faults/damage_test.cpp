@@ -200,6 +200,24 @@ TEST(Damage, OfAPageIsMovedAsideOnceItWasMet) {
   work.poll(store, "eu-west-1", 40);
 }
 
+TEST(Damage, IsForgottenWhereTheStartThatMovedItAsideWasCutShort) {
+  const support::TempFolder folder;
+  const std::string path = folder.path("u.db");
+  Work work(path, 1, 10);
+  work.run();
+  store::WriteLock(path).note_damage(true);
+  const std::string aside = store::move_aside(path, "damaged", kLater);
+  {
+    store::Store store(path, kLater);
+    work.poll(store, "eu-west-1", 40);
+  }
+  EXPECT_THAT(store::set_aside(path), ElementsAre(aside));
+  EXPECT_FALSE(store::WriteLock(path).damage_noted());
+  // Without that note somebody has taken it away.
+  fs::remove(path);
+  EXPECT_THROW((store::Store{path, kLater}), core::Error);
+}
+
 TEST(Damage, ThatIsNotThereAtASecondLookChangesNothing) {
   const support::TempFolder folder;
   const std::string path = folder.path("u.db");
