@@ -44,4 +44,25 @@ Query::~Query() {
   }
 }
 
+Transaction::Transaction(Connection& db) : db_(db) {
+  db_.engine().roll_back();  // one that could not be undone
+  db_.engine().begin_write();
+}
+
+Transaction::~Transaction() {
+  if (open_) db_.engine().roll_back();
+}
+
+void Transaction::commit() {
+  db_.engine().commit();
+  open_ = false;
+}
+
+Moment::Moment(Connection& db) : db_(db) {
+  db_.engine().roll_back();
+  db_.engine().begin_read();
+}
+
+Moment::~Moment() { db_.engine().roll_back(); }
+
 }  // namespace usaged::store

@@ -47,7 +47,12 @@ class Engine {
   virtual std::unique_ptr<Statement> prepare(const std::string& sql) = 0;
   // Statements without parameters, to their end.
   virtual void execute(const std::string& sql) = 0;
-  // Throws nothing, and needs no memory.
+  // A transaction that may write, or one that reads as of one moment.
+  virtual void begin_write() = 0;
+  virtual void begin_read() = 0;
+  // Ends one that wrote: it is on the disk then.
+  virtual void commit() = 0;
+  // Needs no memory; nothing if there is no transaction.
   virtual void roll_back() noexcept = 0;
   // Where the database is, for people.
   virtual const std::string& place() const = 0;
@@ -103,6 +108,33 @@ class Query {
   using Idle = std::vector<std::unique_ptr<Statement>>;
   Idle& idle_;
   std::unique_ptr<Statement> statement_;
+};
+
+// What is written between its beginning and commit() is stored as a whole, or not at all. It can be
+// undone without memory, and ends one before it that could not be.
+class Transaction {
+ public:
+  explicit Transaction(Connection& db);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  void commit();
+
+ private:
+  Connection& db_;
+  bool open_ = true;
+};
+
+// What is read while it lives is as of one moment.
+class Moment {
+ public:
+  explicit Moment(Connection& db);
+  ~Moment();
+  Moment(const Moment&) = delete;
+  Moment& operator=(const Moment&) = delete;
+
+ private:
+  Connection& db_;
 };
 
 }  // namespace usaged::store

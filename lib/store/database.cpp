@@ -1,9 +1,6 @@
 #include "store/database.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -23,9 +20,6 @@ using core::Error;
 using core::ErrorCode;
 
 constexpr int kBusyTimeoutMs = 5000;
-// In the file of the lock, behind the number of transactions.
-constexpr off_t kNote = 21;
-constexpr char kDamageNote = '!';
 constexpr int kJournalSizeLimit = 64 << 20;
 
 // Before the first connection: SQLite counts every allocation under one mutex of the whole process,
@@ -36,14 +30,14 @@ void configure_sqlite() {
 }
 
 // A connection is used by one thread at a time, so SQLite needs no lock for it.
-Connection open(const std::string& path, int flags) {
+Connection open(const std::string& path, int flags, const WriteLock* lock = nullptr) {
   configure_sqlite();
   SQLite::Database db(path, flags | SQLite::OPEN_NOMUTEX, 0, checked_pages());
   // While it reads the schema, SQLite would shorten an error of its own.
   sqlite3_extended_result_codes(db.getHandle(), 1);
   int bytes = kChecksumBytes;  // of a new one; another has them, or not
   sqlite3_file_control(db.getHandle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes);
-  return Connection(std::make_unique<SqliteEngine>(std::move(db)));
+  return Connection(std::make_unique<SqliteEngine>(std::move(db), lock));
 }
 
 int version_of(std::string_view file_name) {
@@ -109,12 +103,12 @@ int check_ours(Connection& db) {
   return version;
 }
 
-void migrate(Connection& db, const WriteLock& lock, int to) {
+void migrate(Connection& db, int to) {
   const int version = check_ours(db);
   for (const migrations::Asset& migration : migrations::kAssets) {
     const int number = version_of(migration.name);
     if (number <= version || number > to) continue;
-    Transaction transaction(db, lock);
+    Transaction transaction(db);
     if (number == 1) {
       db.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
       db.execute(
@@ -143,79 +137,6 @@ void set_checkpoint_on_close(Connection& db, bool on) {
 
 int schema_version() { return version_of(migrations::kAssets.back().name); }
 
-WriteLock::WriteLock(const std::string& database) : path_(database + ".lock") {
-  fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (fd_ < 0) {
-    throw Error(ErrorCode::kStorage, "{}: {}; does the folder exist, and may this user write it?",
-                path_, core::errno_text(errno));
-  }
-  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    const int error = errno;
-    ::close(fd_);
-    if (error == EWOULDBLOCK) {
-      throw Error(ErrorCode::kConflict,
-                  "{}: another inspector-usaged is writing this database; stop it first", database);
-    }
-    throw Error(ErrorCode::kStorage, "{}: {}", path_, core::errno_text(error));
-  }
-}
-
-WriteLock::~WriteLock() { ::close(fd_); }
-
-std::optional<std::int64_t> WriteLock::high_water() const {
-  std::array<char, 24> buffer{};
-  const ssize_t size = ::pread(fd_, buffer.data(), buffer.size() - 1, 0);
-  if (size <= 0) return std::nullopt;
-  std::int64_t value = 0;
-  std::from_chars(buffer.data(), buffer.data() + size, value);
-  return value;
-}
-
-void WriteLock::set_high_water(std::int64_t transactions) const {
-  const std::string text = fmt::format("{:020}\n", transactions);
-  if (::pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
-    throw Error(ErrorCode::kStorage, "{}: {}", path_, core::errno_text(errno));
-  }
-}
-
-bool WriteLock::damage_noted() const {
-  char note = 0;
-  return ::pread(fd_, &note, 1, kNote) == 1 && note == kDamageNote;
-}
-
-void WriteLock::note_damage(bool damaged) const {
-  if (damage_noted() == damaged) return;
-  const char note = damaged ? kDamageNote : ' ';
-  if (::pwrite(fd_, &note, 1, kNote) != 1) {
-    throw Error(ErrorCode::kStorage, "{}: {}", path_, core::errno_text(errno));
-  }
-}
-
-Transaction::Transaction(Connection& db, const WriteLock& lock) : db_(db), lock_(lock) {
-  db_.engine().roll_back();  // one that could not be undone
-  // One that becomes a write later would fail at once where another writes, however patient.
-  db_.execute("BEGIN IMMEDIATE");
-}
-
-Transaction::~Transaction() {
-  if (open_) db_.engine().roll_back();
-}
-
-void Transaction::commit() {
-  const std::int64_t count =
-      db_.integer("UPDATE written SET transactions = transactions + 1 RETURNING transactions");
-  db_.execute("COMMIT");
-  open_ = false;
-  lock_.set_high_water(count);
-}
-
-Moment::Moment(Connection& db) : db_(db) {
-  db_.engine().roll_back();
-  db_.execute("BEGIN");
-}
-
-Moment::~Moment() { db_.engine().roll_back(); }
-
 Connection open_writer(const std::string& path, const WriteLock& lock, int version) {
   return guarded("open", path, [&] {
     const std::int64_t expected = lock.high_water().value_or(0);
@@ -233,7 +154,7 @@ Connection open_writer(const std::string& path, const WriteLock& lock, int versi
           "{}: the file is empty, which a database never is; move it away to start a new history",
           path));
     }
-    Connection db = open(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    Connection db = open(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, &lock);
     set_checkpoint_on_close(db, false);
     set_common(db);
     if (check_ours(db) > 0) {
@@ -255,7 +176,7 @@ Connection open_writer(const std::string& path, const WriteLock& lock, int versi
     }
     set_pragma(db, "synchronous", 2);
     set_pragma(db, "journal_size_limit", kJournalSizeLimit);
-    migrate(db, lock, version);
+    migrate(db, version);
     set_checkpoint_on_close(db, true);
     return db;
   });

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "store/sqlite.h"
+#include "store/write_lock.h"
 
 namespace usaged::store {
 
@@ -48,59 +49,6 @@ auto guarded(std::string_view what, const std::string& path, Action action) {
                       e.getExtendedErrorCode());
   }
 }
-
-// The right to write a database: held by one process at a time, through `<database>.lock`. The file
-// also remembers how many transactions were stored, outside the database, so that one which lost
-// its end (a damaged -wal, an old copy) is noticed.
-class WriteLock {
- public:
-  // Throws Error(kConflict) if another process has it.
-  explicit WriteLock(const std::string& database);
-  ~WriteLock();
-  WriteLock(const WriteLock&) = delete;
-  WriteLock& operator=(const WriteLock&) = delete;
-
-  // nullopt: no database was ever made here.
-  std::optional<std::int64_t> high_water() const;
-  void set_high_water(std::int64_t transactions) const;
-
-  // Whether somebody has met damage in the database; kept for the next process.
-  bool damage_noted() const;
-  void note_damage(bool damaged) const;
-
- private:
-  std::string path_;
-  int fd_ = -1;
-};
-
-// What is written between its beginning and commit() is stored as a whole, or not at all; counted
-// in the table `written`. Unlike SQLite::Transaction it can be undone without memory, and ends one
-// that could not be.
-class Transaction {
- public:
-  Transaction(Connection& db, const WriteLock& lock);
-  ~Transaction();
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-  void commit();
-
- private:
-  Connection& db_;
-  const WriteLock& lock_;
-  bool open_ = true;
-};
-
-// What is read while it lives is as of one moment.
-class Moment {
- public:
-  explicit Moment(Connection& db);
-  ~Moment();
-  Moment(const Moment&) = delete;
-  Moment& operator=(const Moment&) = delete;
-
- private:
-  Connection& db_;
-};
 
 // The schema version that this program makes: the number of its last migration.
 int schema_version();

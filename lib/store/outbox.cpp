@@ -136,7 +136,7 @@ void Store::apply(const std::vector<AlertTransition>& transitions, Time now) {
   if (transitions.empty()) return;
   const std::lock_guard lock(mutex_);
   guarded("store alerts", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     AlertWriter writer(db_);
     Query forget(db_, "DELETE FROM alert WHERE id = ?");
     for (const AlertTransition& step : transitions) {
@@ -173,7 +173,7 @@ core::Alert Store::acknowledge(std::int64_t alert_id, const std::string& by,
                                const std::string& comment, Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("acknowledge", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     const core::Alert alert = find_alert(db_, alert_id);
     if (alert.state == core::AlertState::kResolved) {
       throw Error(ErrorCode::kConflict, "alert {} has resolved already", alert_id);
@@ -196,7 +196,7 @@ core::Alert Store::acknowledge(std::int64_t alert_id, const std::string& by,
 std::int64_t Store::add_silence(const core::Silence& silence) {
   const std::lock_guard lock(mutex_);
   return guarded("store a silence", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query insert(db_,
                  "INSERT INTO silence (matchers, starts_at, ends_at, created_by, "
                  "comment, created_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id");
@@ -215,7 +215,7 @@ std::int64_t Store::add_silence(const core::Silence& silence) {
 core::Silence Store::end_silence(std::int64_t id, Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("end a silence", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query update(db_, "UPDATE silence SET ends_at = min(ends_at, ?) WHERE id = ?");
     put(update, 1, now);
     update.bind(2, id);
@@ -292,7 +292,7 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
 void Store::compose(const Notification& notification, const std::vector<std::int64_t>& events) {
   const std::lock_guard lock(mutex_);
   guarded("store a notification", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query insert(
         db_,
         "INSERT INTO notification (uid, receiver, group_key, reason, created, body, state, "
@@ -322,7 +322,7 @@ void Store::drop_events(const std::string& receiver, const std::vector<std::int6
   if (events.empty()) return;
   const std::lock_guard lock(mutex_);
   guarded("drop events", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query update(db_, "UPDATE delivery SET dropped = ? WHERE receiver = ? AND event_id = ?");
     for (const std::int64_t event : events) {
       put(update, 1, now);
@@ -422,7 +422,7 @@ std::vector<Notification> Store::due_notifications(const std::string& receiver, 
 int Store::drop_notifications(const std::vector<std::string>& receivers, Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("give up notifications", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     const std::string known = nlohmann::json(receivers).dump();
     Query forget(
         db_,
@@ -448,7 +448,7 @@ void Store::record_delivery(std::int64_t notification_id, const Delivery& delive
   const std::lock_guard lock(mutex_);
   guarded("record delivery", path_, [&] {
     const bool ended = delivery.state != DeliveryState::kPending;
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query update(db_,
                  "UPDATE notification SET state = ?, attempts = attempts + 1, "
                  "next_attempt = ?, finished = ?, error = ? WHERE id = ?");
@@ -466,7 +466,7 @@ int Store::redrive(std::optional<std::int64_t> notification_id, const std::strin
                    Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("send notifications again", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query update(
         db_,
         "UPDATE notification SET state = 'pending', tried_from = ?1, next_attempt = ?1, finished "

@@ -67,7 +67,7 @@ PollRef Store::keep_one_poll(const std::string& target, const std::string& regio
                              std::int64_t day) {
   const std::lock_guard lock(mutex_);
   return guarded("thin out", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query query(
         db_,
         "SELECT s.id, p.id, p.started FROM scope s JOIN poll p USING (target, region) WHERE target "
@@ -145,7 +145,7 @@ void Store::expire(core::Time now, core::Seconds keep) {
       return static_cast<int>(query.integer(0)) != 0;
     });
     if (!any) return;
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     for (const auto& [table, ended] : kEnded) {
       Query statement(
           db_, fmt::format("DELETE FROM {0} WHERE id IN (SELECT id FROM {0} x WHERE {1} LIMIT ?2)",

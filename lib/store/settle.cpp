@@ -19,7 +19,7 @@ void Store::in_steps(const char* what, const NextBucket& next, const std::functi
   while (bucket) {
     const std::lock_guard lock(mutex_);
     guarded(what, path_, [&] {
-      Transaction transaction(db_, lock_);
+      Transaction transaction(db_);
       const auto until = std::chrono::steady_clock::now() + kStep;
       while (bucket && std::chrono::steady_clock::now() < until) bucket = next(*bucket);
       if (!bucket) end();

@@ -43,6 +43,17 @@ std::unique_ptr<Statement> SqliteEngine::prepare(const std::string& sql) {
   return std::make_unique<SqliteStatement>(db_, sql);
 }
 
+// One that becomes a write later would fail at once where another writes, however patient.
+void SqliteEngine::begin_write() { db_.exec("BEGIN IMMEDIATE"); }
+
+void SqliteEngine::commit() {
+  const std::int64_t count =
+      db_.execAndGet("UPDATE written SET transactions = transactions + 1 RETURNING transactions")
+          .getInt64();
+  db_.exec("COMMIT");
+  if (lock_ != nullptr) lock_->set_high_water(count);
+}
+
 void SqliteEngine::roll_back() noexcept {
   if (sqlite3_get_autocommit(db_.getHandle()) == 0) {
     sqlite3_exec(db_.getHandle(), "ROLLBACK", nullptr, nullptr, nullptr);

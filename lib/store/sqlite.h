@@ -3,15 +3,21 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include "store/connection.h"
+#include "store/write_lock.h"
 
 // The embedded engine.
 namespace usaged::store {
 
 class SqliteEngine : public Engine {
  public:
-  explicit SqliteEngine(SQLite::Database db) : db_(std::move(db)), place_(db_.getFilename()) {}
+  // Commits are counted in the table `written`, and with the lock of whoever writes.
+  SqliteEngine(SQLite::Database db, const WriteLock* lock)
+      : db_(std::move(db)), place_(db_.getFilename()), lock_(lock) {}
   std::unique_ptr<Statement> prepare(const std::string& sql) override;
   void execute(const std::string& sql) override { db_.exec(sql); }
+  void begin_write() override;
+  void begin_read() override { db_.exec("BEGIN"); }
+  void commit() override;
   void roll_back() noexcept override;
   const std::string& place() const override { return place_; }
 
@@ -20,6 +26,7 @@ class SqliteEngine : public Engine {
  private:
   SQLite::Database db_;
   std::string place_;
+  const WriteLock* lock_;
 };
 
 // The database under a connection of this engine's.

@@ -65,7 +65,7 @@ void Store::note(const std::exception& error) {
 int Store::recover(Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("recover", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query update(db_,
                  "UPDATE poll SET outcome = 'interrupted', finished = max(?, started), "
                  "error = 'the daemon ended before the poll did' WHERE outcome = 'running'");
@@ -79,7 +79,7 @@ int Store::recover(Time now) {
 void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
   const std::lock_guard lock(mutex_);
   guarded("store targets", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query end_all(
         db_,
         "INSERT INTO scope (target, region, removed) "
@@ -135,7 +135,7 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
 void Store::set_accounts(const core::AccountDirectory& directory) {
   const std::lock_guard lock(mutex_);
   guarded("store accounts", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     db_.execute("DELETE FROM account");
     Query account(db_, "INSERT INTO account (id, name) VALUES (?, ?)");
     Query tag(db_, "INSERT INTO account_tag (account, name, value) VALUES (?, ?, ?)");
@@ -160,7 +160,7 @@ std::int64_t Store::begin_poll(const std::string& target, const std::string& reg
                                core::Seconds interval, Time started) {
   const std::lock_guard lock(mutex_);
   return guarded("begin poll", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query insert(db_,
                  "INSERT INTO poll (target, region, slot, interval, started, outcome) "
                  "VALUES (?, ?, ?, ?, ?, 'running') RETURNING id");
@@ -476,7 +476,7 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
 void Store::fail_poll(std::int64_t poll_id, const PollReport& report) {
   const std::lock_guard lock(mutex_);
   guarded("record failed poll", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     record(db_, poll_id, report, 0, 0);
     transaction.commit();
   });
@@ -508,7 +508,7 @@ bool Store::begin_refresh(RefreshKind kind, const std::string& target, const std
                           Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("begin refresh", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query query(
         db_,
         "SELECT attempted, succeeded FROM refresh WHERE kind = ? AND target = ? AND region = ?");
@@ -552,7 +552,7 @@ void Store::fail_refresh(RefreshKind kind, const std::string& target, const std:
                          const std::string& error) {
   const std::lock_guard lock(mutex_);
   guarded("record failed refresh", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query note(db_,
                "UPDATE refresh SET error = ?4 WHERE kind = ?1 AND target = ?2 AND region = ?3");
     note.bind(1, kind_name(kind));
@@ -568,7 +568,7 @@ void Store::finish_organization(const std::string& target,
                                 const std::vector<OrganizationAccount>& accounts, Time now) {
   const std::lock_guard lock(mutex_);
   guarded("store organization", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     Query forget(db_, "DELETE FROM organization_account WHERE target = ?");
     forget.bind(1, target);
     forget.run();
@@ -593,7 +593,7 @@ void Store::finish_trials(const std::string& target, const std::string& region,
                           const std::vector<TrialError>& errors, Time now) {
   const std::lock_guard lock(mutex_);
   guarded("store free trials", path_, [&] {
-    Transaction transaction(db_, lock_);
+    Transaction transaction(db_);
     // What is known of an account for which AWS could not say stays.
     nlohmann::json failed = nlohmann::json::array();
     for (const TrialError& error : errors) failed.push_back(error.account);

@@ -260,7 +260,7 @@ class Store {
   // A transaction that may make series: if it is not committed, regions_ forgets them.
   class Changes {
    public:
-    explicit Changes(Store& store) : store_(store), transaction_(store.db_, store.lock_) {}
+    explicit Changes(Store& store) : store_(store), transaction_(store.db_) {}
     ~Changes() {
       if (!committed_) store_.regions_.clear();
     }

@@ -186,7 +186,7 @@ void Store::sum_region(Reader& reader, const std::string& region) {
   const auto in_transaction = [this](auto action) {
     const std::lock_guard lock(mutex_);
     guarded("sum days", path_, [&] {
-      Transaction transaction(db_, lock_);
+      Transaction transaction(db_);
       action();
       transaction.commit();
     });

@@ -131,7 +131,7 @@ TEST_F(StorageTest, EveryAllocationMayFailForGood) { sweep_allocations(true); }
 void make_earlier(const std::string& path, int version) {
   const store::WriteLock lock(path);
   store::Connection db = store::open_writer(path, lock, version);
-  store::Transaction transaction(db, lock);
+  store::Transaction transaction(db);
   db.execute(
       "INSERT INTO silence (matchers, starts_at, ends_at, created_by, comment, created_at) VALUES "
       "('[\"a=b\"]', 1, 2000000000, 'ann', 'from before', 1)");

@@ -18,7 +18,7 @@ int statements_of(Connection& db) {
 Connection make_connection() {
   SQLite::Database db(":memory:", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
   db.exec("CREATE TABLE t (n INTEGER UNIQUE); INSERT INTO t VALUES (1), (2), (3)");
-  return Connection(std::make_unique<SqliteEngine>(std::move(db)));
+  return Connection(std::make_unique<SqliteEngine>(std::move(db), nullptr));
 }
 
 TEST(Connection, PreparesAStatementOnce) {
