@@ -135,6 +135,11 @@ void print_status(const Json& data) {
              data["polls"].get<std::int64_t>(), data["alerts_firing"].get<int>(),
              data["database"]["path"].get<std::string>(),
              data["database"]["bytes"].get<std::int64_t>());
+  for (const Json& path : data["database"]["set_aside"]) {
+    fmt::print(
+        "{}: was damaged, and is not served any more; `inspector-usaged doctor` says more\n\n",
+        path.get<std::string>());
+  }
   print_table("", data["targets"]);
   print_table("\nSeen by two targets, and counted once\n", data["overlaps"]);
   print_table("\nWhat the totals are, as observed\n", data["behaviour"]);

@@ -135,6 +135,7 @@ TEST_F(BackupTest, ADamagedDatabaseIsMovedAsideAndItsHistoryComesBack) {
     ASSERT_TRUE(daemon.read_until("series")) << daemon.output();
     aside = command_json({"status", "--json"})["data"]["database"]["set_aside"][0];
     EXPECT_TRUE(core::read_file(aside) == damaged);
+    EXPECT_THAT(command({"status"}).output, HasSubstr(aside + ": was damaged"));
     EXPECT_THAT(command({"doctor", "--offline"}).output, HasSubstr(aside + ": was damaged"));
   }
   EXPECT_EQ(polls(), 1);
