@@ -9,12 +9,13 @@
 
 namespace usaged::support {
 
-// Sends the bytes as they are and reads until the server closes or is silent for a second. With
-// `last`, the server sees that no more will come.
-inline std::string raw_http(int port, const std::string& bytes, bool last = false) {
+// Sends the bytes as they are and reads until the server closes or is silent for so many seconds.
+// With `last`, the server sees that no more will come.
+inline std::string raw_http(int port, const std::string& bytes, bool last = false,
+                            int patience = 1) {
   Poco::Net::StreamSocket socket(
       Poco::Net::SocketAddress("127.0.0.1", static_cast<Poco::UInt16>(port)));
-  socket.setReceiveTimeout(Poco::Timespan(1, 0));
+  socket.setReceiveTimeout(Poco::Timespan(patience, 0));
   socket.sendBytes(bytes.data(), static_cast<int>(bytes.size()));
   if (last) socket.shutdownSend();
   std::string reply;
@@ -32,8 +33,10 @@ inline std::string raw_http(int port, const std::string& bytes, bool last = fals
 inline std::string get(int port, const std::string& target, bool head = false,
                        const std::string& more_headers = "") {
   const std::string reply =
-      raw_http(port, "GET " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
-                         more_headers + "\r\n");
+      raw_http(port,
+               "GET " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
+                   more_headers + "\r\n",
+               false, 60);
   const std::size_t end = reply.find("\r\n\r\n");
   return head || end == std::string::npos ? reply : reply.substr(end + 4);
 }
