@@ -122,8 +122,8 @@ Verification verify(const std::string& path) {
   });
 }
 
-void back_up(const std::string& database, const std::string& copy,
-             const std::function<void(double)>& progress) {
+Verification back_up(const std::string& database, const std::string& copy,
+                     const std::function<void(double)>& progress) {
   std::error_code ignored;
   if (fs::exists(copy, ignored)) {
     throw Error(ErrorCode::kConflict, "{}: is there already", copy);
@@ -157,16 +157,16 @@ void back_up(const std::string& database, const std::string& copy,
     // One file, whoever opens it.
     to.execAndGet("PRAGMA journal_mode = DELETE");
   });
-  require_whole(draft.path(), "the copy is not whole, and was not kept");
+  Verification found = require_whole(draft.path(), "the copy is not whole, and was not kept");
   put_in_place(draft.path(), copy);
+  return found;
 }
 
 std::string restore(const std::string& copy, const std::string& database, core::Time now) {
   const WriteLock lock(database);
   require_whole(copy, "is not whole; nothing has changed");
   const Draft draft(database + ".partial");
-  back_up(copy, draft.path());  // with its -wal, if it has one
-  const Verification found = verify(draft.path());
+  const Verification found = back_up(copy, draft.path());  // with its -wal, if it has one
   std::string aside;
   if (fs::exists(database)) aside = move_aside(database, "before", now);
   put_in_place(draft.path(), database);

@@ -29,10 +29,10 @@ Verification verify(const std::string& path);
 
 // Copies the database as it is at one moment, while whoever writes it goes on. The copy is one
 // file, read whole and found good before it gets its name, so that what has the name is whole.
-// `progress` is told how much is done, from 0 to 1. Throws Error(kStorage), or Error(kConflict) if
-// there is a file of that name.
-void back_up(const std::string& database, const std::string& copy,
-             const std::function<void(double)>& progress = {});
+// `progress` is told how much is done, from 0 to 1. Returns what was found in the copy. Throws
+// Error(kStorage), or Error(kConflict) if there is a file of that name.
+Verification back_up(const std::string& database, const std::string& copy,
+                     const std::function<void(double)>& progress = {});
 
 // Puts a copy in the place of a database that nobody has open. What is there is moved aside, never
 // deleted: `<database>.before-<TIME>`, its -wal with it. Returns where; empty if nothing was there.

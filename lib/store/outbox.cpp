@@ -275,7 +275,7 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
       told.bind(1, receiver);
       told.bind(2, id);
       told.step();
-      if (static_cast<int>(told.integer(0)) != 0) input.told.insert(id);
+      if (told.integer(0) != 0) input.told.insert(id);
       told.reset();
     }
     Query last(db_,
@@ -361,7 +361,7 @@ bool Store::was_told(const std::string& receiver, std::int64_t alert_id) {
     query.bind(1, receiver);
     query.bind(2, alert_id);
     query.step();
-    return static_cast<int>(query.integer(0)) != 0;
+    return query.integer(0) != 0;
   });
 }
 

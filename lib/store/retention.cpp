@@ -142,7 +142,7 @@ void Store::expire(core::Time now, core::Seconds keep) {
                                    ended.second));
       query.bind(1, before);
       query.step();
-      return static_cast<int>(query.integer(0)) != 0;
+      return query.integer(0) != 0;
     });
     if (!any) return;
     Transaction transaction(db_);

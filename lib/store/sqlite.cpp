@@ -20,7 +20,6 @@ class SqliteStatement : public Statement {
 
   bool step() override { return statement_.executeStep(); }
   std::int64_t run() override { return statement_.exec(); }
-  // What the last step threw is thrown by this again, if asked with reset().
   void reset() override { statement_.tryReset(); }
 
   bool is_null(int column) const override { return at(column).isNull(); }
