@@ -85,28 +85,17 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
 void each_snapshot(Reader& reader, core::Time end,
                    const std::function<void(const PollRow&, const Snapshot&)>& use) {
   guarded("replay", reader.path(), [&] {
-    Query polls(
-        reader.db(),
-        "SELECT id, target, region, slot, interval, started, finished, outcome, error FROM poll "
-        "WHERE outcome <> 'running' AND started <= ? ORDER BY started, id");
+    Query polls(reader.db(),
+                fmt::format("SELECT {} FROM poll WHERE outcome <> 'running' AND started <= ? ORDER "
+                            "BY started, id",
+                            kPollColumns));
     Query samples(
         reader.db(),
         "SELECT s.account, s.type, s.provider, s.currency, v.total, v.cost FROM sample v JOIN "
         "series s ON s.id = v.series_id WHERE v.poll_id = ? AND v.gone = 0 ORDER BY v.series_id");
     polls.bind(1, static_cast<std::int64_t>(core::unix_seconds(end)));
     std::vector<PollRow> rows;
-    while (polls.step()) {
-      PollRow& poll = rows.emplace_back();
-      poll.id = polls.integer(0);
-      poll.target = polls.text(1);
-      poll.region = polls.text(2);
-      poll.slot = core::from_unix(polls.integer(3));
-      poll.interval = core::Seconds{polls.integer(4)};
-      poll.started = core::from_unix(polls.integer(5));
-      poll.finished = optional_time(polls, 6);
-      poll.outcome = polls.text(7);
-      poll.error = polls.text(8);
-    }
+    while (polls.step()) rows.push_back(poll_row(polls));
     for (const PollRow& poll : rows) {
       Snapshot snapshot;
       samples.bind(1, poll.id);

@@ -16,32 +16,6 @@ using core::ErrorCode;
 
 constexpr int kProgressSteps = 10000;  // about 0.1 ms of SQLite's work
 
-constexpr const char* kPollColumns =
-    "id, target, region, slot, interval, started, finished, outcome, requests, pages, accounts, "
-    "series, error, request_id, clock_skew";
-
-PollRow poll_row(Query& query) {
-  PollRow row;
-  row.id = query.integer(0);
-  row.target = query.text(1);
-  row.region = query.text(2);
-  row.slot = core::from_unix(query.integer(3));
-  row.interval = core::Seconds{query.integer(4)};
-  row.started = core::from_unix(query.integer(5));
-  row.finished = optional_time(query, 6);
-  row.outcome = query.text(7);
-  row.requests = static_cast<int>(query.integer(8));
-  row.pages = static_cast<int>(query.integer(9));
-  row.accounts = static_cast<int>(query.integer(10));
-  row.series = static_cast<int>(query.integer(11));
-  row.error = query.text(12);
-  row.request_id = query.text(13);
-  if (!query.is_null(14)) {
-    row.clock_skew = core::Seconds{query.integer(14)};
-  }
-  return row;
-}
-
 }  // namespace
 
 Reader::Reader(const std::string& path, std::shared_ptr<SeriesCatalog> catalog)

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "store/reader.h"
+
 namespace usaged::store {
 
 std::optional<core::Time> optional_time(const Query& query, int column) {
@@ -41,6 +43,28 @@ void put_text(Query& statement, int index, const std::string& text) {
   } else {
     statement.bind(index, text);
   }
+}
+
+PollRow poll_row(Query& query) {
+  PollRow row;
+  row.id = query.integer(0);
+  row.target = query.text(1);
+  row.region = query.text(2);
+  row.slot = core::from_unix(query.integer(3));
+  row.interval = core::Seconds{query.integer(4)};
+  row.started = core::from_unix(query.integer(5));
+  row.finished = optional_time(query, 6);
+  row.outcome = query.text(7);
+  row.requests = static_cast<int>(query.integer(8));
+  row.pages = static_cast<int>(query.integer(9));
+  row.accounts = static_cast<int>(query.integer(10));
+  row.series = static_cast<int>(query.integer(11));
+  row.error = query.text(12);
+  row.request_id = query.text(13);
+  if (!query.is_null(14)) {
+    row.clock_skew = core::Seconds{query.integer(14)};
+  }
+  return row;
 }
 
 core::Alert alert_row(Query& query) {

@@ -19,6 +19,14 @@ void put(Query& statement, int index, const std::optional<core::Time>& value);
 void put(Query& statement, int index, core::Time value);
 void put_text(Query& statement, int index, const std::string& text);
 
+struct PollRow;
+
+// The columns that poll_row() reads, in its order.
+inline constexpr const char* kPollColumns =
+    "id, target, region, slot, interval, started, finished, outcome, requests, pages, accounts, "
+    "series, error, request_id, clock_skew";
+PollRow poll_row(Query& query);
+
 // The columns that alert_row() reads, in its order.
 inline constexpr const char* kAlertColumns =
     "id, fingerprint, rule, severity, labels, currency, state, polls, pending_since, "
