@@ -60,9 +60,9 @@ CREATE TABLE kind (
 
 -- The series that a target has seen.
 CREATE TABLE series_target (
-  target    TEXT    NOT NULL,
   series_id INTEGER NOT NULL REFERENCES series (id),
-  PRIMARY KEY (target, series_id)
+  target    TEXT    NOT NULL,
+  PRIMARY KEY (series_id, target)
 ) STRICT, WITHOUT ROWID;
 
 -- The snapshots: what good polls of a scope said of up to 128 neighbouring series (those whose id
@@ -225,11 +225,11 @@ CREATE TABLE unit_price (
 -- Accounts that two targets see in one region; target < other. They are counted once. 0: now none,
 -- but there may have been some, or one of the two was imported.
 CREATE TABLE overlap (
+  region   TEXT    NOT NULL,
   target   TEXT    NOT NULL,
   other    TEXT    NOT NULL,
-  region   TEXT    NOT NULL,
   accounts INTEGER NOT NULL,
-  PRIMARY KEY (target, other, region)
+  PRIMARY KEY (region, target, other)
 ) STRICT, WITHOUT ROWID;
 
 -- Which kind of number a usage type is (rolling, resetting, projected), with the evidence as

@@ -213,13 +213,14 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
     }
     const std::size_t returned = samples.size();
     std::ranges::sort(samples, {}, &Sample::series);
-    compare_with_last(poll, target, region, snapshot, samples, totals);
+    const std::vector<Sample> found =
+        compare_with_last(poll, target, region, snapshot, samples, totals);
     samples_.put(poll, samples);
     totals.write(db_, poll_id, index.kinds());
     note_missing(snapshot, target, region, started);
     record(db_, poll_id, report, accounts.size(), returned);
     note_prices(index.kinds(), prices, region, started);
-    note_overlaps(samples, target, region);
+    note_overlaps(samples, found, target, region);
     auto changes = observe_behaviour(poll, samples, target, region);
     transaction.commit();
     return changes;
@@ -243,10 +244,10 @@ std::optional<PollRef> Store::newest_poll(const std::string& target, const std::
 }
 
 // Adds what the last good poll had and this one has not: it is gone, or, of an account that could
-// not be asked, unknown. What the last one had not, the target may see for the first time.
-void Store::compare_with_last(const PollRef& poll, const std::string& target,
-                              const std::string& region, const Snapshot& snapshot,
-                              std::vector<Sample>& samples, PollTotals& totals) {
+// not be asked, unknown. Returns what the last one had not, or as gone.
+std::vector<Sample> Store::compare_with_last(const PollRef& poll, const std::string& target,
+                                             const std::string& region, const Snapshot& snapshot,
+                                             std::vector<Sample>& samples, PollTotals& totals) {
   const auto last = newest_poll(target, region);
   std::vector<Sample> before = last ? samples_.of(*last) : std::vector<Sample>{};
   std::erase_if(before, [](const Sample& one) { return one.reading.has(Reading::kGone); });
@@ -263,7 +264,7 @@ void Store::compare_with_last(const PollRef& poll, const std::string& target,
     sight.run();
     sight.reset();
   }
-  if (lost.empty()) return;
+  if (lost.empty()) return found;
 
   std::unordered_set<std::string_view> failed;
   for (const FailedAccount& account : snapshot.failed) failed.insert(account.account);
@@ -280,6 +281,7 @@ void Store::compare_with_last(const PollRef& poll, const std::string& target,
   }
   const auto middle = samples.insert(samples.end(), lost.begin(), lost.end());
   std::ranges::inplace_merge(samples, middle, {}, &Sample::series);
+  return found;
 }
 
 void Store::note_missing(const Snapshot& snapshot, const std::string& target,
@@ -335,31 +337,46 @@ void Store::note_prices(const std::vector<Kind>& kinds, std::vector<std::vector<
   }
 }
 
-// How many accounts of this poll other targets see too.
-void Store::note_overlaps(const std::vector<Sample>& samples, const std::string& target,
-                          const std::string& region) {
+// How many accounts of this poll other targets see too: those that did before, and those that know
+// a series which is new to this one. An overlap that begins is new to one of the two.
+void Store::note_overlaps(const std::vector<Sample>& samples, const std::vector<Sample>& found,
+                          const std::string& target, const std::string& region) {
+  std::set<std::string> others;
+  Query before(db_,
+               "SELECT CASE target WHEN ?1 THEN other ELSE target END FROM overlap WHERE region = "
+               "?2 AND (target = ?1 OR other = ?1)");
+  before.bind(1, target);
+  before.bind(2, region);
+  while (before.step()) others.insert(before.text(0));
+  Query sight(db_, "SELECT target FROM series_target WHERE series_id = ? AND target <> ?");
+  for (const Sample& one : found) {
+    sight.bind(1, one.series);
+    sight.bind(2, target);
+    while (sight.step()) others.insert(sight.text(0));
+    sight.reset();
+  }
+  if (others.empty()) return;
+
   Query forget(db_,
                "UPDATE overlap SET accounts = 0 WHERE region = ?2 AND (target = ?1 OR other = ?1)");
   forget.bind(1, target);
   forget.bind(2, region);
   forget.run();
-  Query others(db_,
-               "SELECT target FROM scope WHERE region = ?2 AND target <> ?1 AND removed IS NULL");
-  others.bind(1, target);
-  others.bind(2, region);
+  Query asked(db_, "SELECT 1 FROM scope WHERE target = ? AND region = ? AND removed IS NULL");
   Query insert(
       db_,
       "INSERT INTO overlap (target, other, region, accounts) VALUES (?, ?, ?, ?) ON CONFLICT DO "
       "UPDATE SET accounts = excluded.accounts");
-  std::optional<std::set<std::string>> own;
-  while (others.step()) {
-    const std::string other = others.text(0);
-    const auto newest = newest_poll(other, region);
+  const std::set<std::string> own = accounts_of(samples);
+  for (const std::string& other : others) {
+    asked.bind(1, other);
+    asked.bind(2, region);
+    const auto newest = asked.step() ? newest_poll(other, region) : std::nullopt;
+    asked.reset();
     if (!newest) continue;
-    if (!own) own = accounts_of(samples);
     const std::set<std::string> theirs = accounts_of(samples_.of(*newest));
     const auto both = std::ranges::count_if(
-        *own, [&theirs](const std::string& account) { return theirs.contains(account); });
+        own, [&theirs](const std::string& account) { return theirs.contains(account); });
     if (both == 0) continue;
     insert.bind(1, std::min(target, other));
     insert.bind(2, std::max(target, other));

@@ -278,15 +278,15 @@ class Store {
   };
   SeriesIndex& index_of(const std::string& region);
   std::optional<PollRef> newest_poll(const std::string& target, const std::string& region);
-  void compare_with_last(const PollRef& poll, const std::string& target, const std::string& region,
-                         const Snapshot& snapshot, std::vector<Sample>& samples,
-                         PollTotals& totals);
+  std::vector<Sample> compare_with_last(const PollRef& poll, const std::string& target,
+                                        const std::string& region, const Snapshot& snapshot,
+                                        std::vector<Sample>& samples, PollTotals& totals);
   void note_missing(const Snapshot& snapshot, const std::string& target, const std::string& region,
                     core::Time started);
   void note_prices(const std::vector<Kind>& kinds, std::vector<std::vector<double>>& by_kind,
                    const std::string& region, core::Time seen);
-  void note_overlaps(const std::vector<Sample>& samples, const std::string& target,
-                     const std::string& region);
+  void note_overlaps(const std::vector<Sample>& samples, const std::vector<Sample>& found,
+                     const std::string& target, const std::string& region);
   std::set<std::string> accounts_of(const std::vector<Sample>& samples);
   std::vector<BehaviourChange> observe_behaviour(const PollRef& poll,
                                                  const std::vector<Sample>& samples,

@@ -105,6 +105,27 @@ TEST_F(AccessTest, AccountsThatTwoTargetsSeeAreCounted) {
   EXPECT_TRUE(Reader(path_).overlaps().empty());
 }
 
+TEST_F(AccessTest, AnOverlapBeginsWithAnAccountThatIsNewToOneOfTheTwo) {
+  const auto sees = [](const std::string& account) { return usage(account, "A", 1, 1); };
+  const auto shared = [this] {
+    const auto overlaps = Reader(path_).overlaps();
+    return overlaps.empty() ? 0 : overlaps[0].accounts;
+  };
+  store_.set_targets({target("t"), target("u")}, kStart);
+  poll(kStart, {{sees("111111111111")}, {}, {}});
+  poll(kStart, {{sees("333333333333")}, {}, {}}, "u");
+  EXPECT_EQ(shared(), 0);
+  poll(kStart + kHour, {{sees("111111111111"), sees("333333333333")}, {}, {}});
+  EXPECT_EQ(shared(), 1);
+  poll(kStart + kHour, {{sees("111111111111"), sees("333333333333")}, {}, {}}, "u");
+  EXPECT_EQ(shared(), 2);
+  // It ends, and begins again with what both had seen before.
+  poll(kStart + 2 * kHour, {{sees("444444444444")}, {}, {}});
+  EXPECT_EQ(shared(), 0);
+  poll(kStart + 3 * kHour, {{sees("111111111111")}, {}, {}});
+  EXPECT_EQ(shared(), 1);
+}
+
 TEST_F(AccessTest, TheOrganizationsNamesComeAfterTheConfigurations) {
   store_.set_accounts({{"111111111111", {"mine", {}}}, {"222222222222", {"", {{"team", "red"}}}}});
   ASSERT_TRUE(store_.begin_refresh(RefreshKind::kOrganization, "t", "", kStart));
