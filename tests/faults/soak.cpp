@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "app/process.h"
+#include "core/region.h"
 #include "store/backup.h"
 #include "store/reader.h"
 #include "support/raw_http.h"
@@ -22,7 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kSpeed = 20000;
+constexpr int kTargets = 4;
+constexpr double kPollsPerSecond = 300;  // that come due
 constexpr int kSteps = 100;
 
 std::int64_t entries(const std::string& folder) {
@@ -52,9 +54,10 @@ void require(bool good, const std::string& what) {
 
 class Soak {
  public:
-  Soak() {
-    world_.options.organization.regions = {"us-east-1", "us-east-2", "us-west-1", "us-west-2",
-                                           "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1"};
+  explicit Soak(std::int64_t polls) : polls_(polls) {
+    // Long runs go round more regions; short ones live through some days too.
+    const auto regions = core::known_regions().first(polls_ < 100'000 ? 8 : 33);
+    world_.options.organization.regions = {regions.begin(), regions.end()};
     world_.options.faults = sim::parse_faults(
         "faults", "faults: [{kind: server_error, every: 50}, {kind: cut, every: 70}]");
     world_.config.retention = {3 * core::kDay, 2 * core::kDay};
@@ -69,7 +72,7 @@ class Soak {
     nobody.url = "http://127.0.0.1:9/";
     world_.config.receivers = {nobody};
     world_.start_simulator();
-    for (int i = 1; i < 4; ++i) {
+    for (int i = 1; i < kTargets; ++i) {
       core::Target target = world_.config.targets.front();
       target.name = fmt::format("t{}", i);
       world_.config.targets.push_back(target);
@@ -82,13 +85,13 @@ class Soak {
     };
     daemon_ = std::make_unique<app::Daemon>(world_.config, std::move(world));
     daemon_->start();
-    world_.clock.run(kSpeed);
+    world_.clock.run(kPollsPerSecond * 3600 / (kTargets * static_cast<double>(regions.size())));
   }
 
-  void run(std::int64_t polls) {
+  void run() {
     std::cout << "polls,resident_kb,files,threads,database_kb\n";
     for (int step = 1; step <= kSteps; ++step) {
-      while (polls_of(path()) < polls * step / kSteps) {
+      while (polls_of(path()) < polls_ * step / kSteps) {
         std::this_thread::sleep_for(std::chrono::milliseconds{20});
         require(daemon_->alive(), "a thread stands still");
       }
@@ -141,6 +144,7 @@ class Soak {
     }
   }
 
+  std::int64_t polls_;
   support::World world_{3};
   std::atomic<int> reloads_ = 0;
   std::unique_ptr<app::Daemon> daemon_;
@@ -151,5 +155,5 @@ class Soak {
 
 int main(int argc, char** argv) {
   usaged::app::prepare_process();
-  usaged::faults::Soak().run(argc > 1 ? std::strtoll(argv[1], nullptr, 10) : 3000);
+  usaged::faults::Soak(argc > 1 ? std::strtoll(argv[1], nullptr, 10) : 3000).run();
 }
