@@ -3,7 +3,7 @@
 namespace usaged::store {
 
 void SeriesCatalog::refresh(Connection& db) {
-  const auto newest = db.integer("SELECT ifnull(max(id), 0) FROM series");
+  const auto newest = db.integer("SELECT coalesce(max(id), 0) FROM series");
   std::int64_t next = 0;
   {
     const std::shared_lock lock(mutex_);

@@ -43,6 +43,10 @@ class SeriesCatalog {
   const std::deque<SeriesKind>& kinds() const { return kinds_; }
   // Accounts in order from this one on, so many at most.
   std::vector<std::string> accounts_from(const std::string& first, std::size_t most) const;
+  // Of a series that it has.
+  const std::string& account_of(std::int64_t series) const {
+    return accounts_[by_id_[static_cast<std::size_t>(series)].account];
+  }
   // The ids of an account's series, in order.
   const std::vector<std::uint32_t>& of_account(const std::string& account) const;
 

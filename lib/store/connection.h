@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -54,6 +55,10 @@ class Engine {
   virtual void commit() = 0;
   // Needs no memory; nothing if there is no transaction.
   virtual void roll_back() noexcept = 0;
+  // Questions after this time end with an error that guarded() calls kUnavailable.
+  virtual void set_deadline(std::chrono::steady_clock::time_point deadline) = 0;
+  // Lets the database shrink by some of what it no longer uses, if that is much.
+  virtual void give_back_space() = 0;
   // Where the database is, for people.
   virtual const std::string& place() const = 0;
 };

@@ -40,7 +40,7 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
     Query polls(
         reader.db(),
         "SELECT id, started, slot, interval FROM poll WHERE target = ?1 AND region = ?2 AND "
-        "outcome = 'ok' AND started <= ?4 AND started >= ifnull((SELECT max(started) FROM poll "
+        "outcome = 'ok' AND started <= ?4 AND started >= coalesce((SELECT max(started) FROM poll "
         "WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND started <= ?3), ?3) "
         "ORDER BY started");
     std::vector<Scope> scopes;
@@ -160,10 +160,10 @@ std::vector<CollectionDay> collection_days(Reader& reader, const Filter& filter,
   for (Gap& gap : completeness(reader, scopes, start, end).gaps) {
     gaps[{gap.target, gap.region}].push_back(std::move(gap));
   }
-  Query counts(
-      reader.db(),
-      "SELECT started / 86400, count(*), sum(outcome = 'ok') FROM poll WHERE target = ? AND region "
-      "= ? AND started BETWEEN ? AND ? AND outcome <> 'running' GROUP BY 1");
+  Query counts(reader.db(),
+               "SELECT started / 86400, count(*), count(*) FILTER (WHERE outcome = 'ok') FROM poll "
+               "WHERE target = ? AND region "
+               "= ? AND started BETWEEN ? AND ? AND outcome <> 'running' GROUP BY 1");
   std::vector<CollectionDay> days;
   for (const Scope& scope : scopes) {
     const bool never = scope.first_good == Time::max();

@@ -89,22 +89,26 @@ void each_snapshot(Reader& reader, core::Time end,
                 fmt::format("SELECT {} FROM poll WHERE outcome <> 'running' AND started <= ? ORDER "
                             "BY started, id",
                             kPollColumns));
-    Query samples(
-        reader.db(),
-        "SELECT s.account, s.type, s.provider, s.currency, v.total, v.cost FROM sample v JOIN "
-        "series s ON s.id = v.series_id WHERE v.poll_id = ? AND v.gone = 0 ORDER BY v.series_id");
     polls.bind(1, static_cast<std::int64_t>(core::unix_seconds(end)));
     std::vector<PollRow> rows;
     while (polls.step()) rows.push_back(poll_row(polls));
+    std::map<std::pair<std::string, std::string>, std::int64_t> scopes;
+    Query scope(reader.db(), "SELECT target, region, id FROM scope");
+    while (scope.step()) scopes[{scope.text(0), scope.text(1)}] = scope.integer(2);
+    const SeriesCatalog& catalog = *reader.catalog();
+    reader.catalog()->refresh(reader.db());
     for (const PollRow& poll : rows) {
       Snapshot snapshot;
-      samples.bind(1, poll.id);
-      while (samples.step()) {
-        snapshot.totals.push_back({samples.text(0), samples.text(1), samples.text(2),
-                                   samples.text(3), optional_double(samples, 4),
-                                   optional_double(samples, 5)});
+      for (const Sample& sample :
+           reader.samples().of({scopes[{poll.target, poll.region}], poll.id, poll.started})) {
+        if (sample.reading.has(Reading::kGone)) continue;
+        const auto lock = catalog.lock();
+        const SeriesKind& kind =
+            catalog.kinds()[catalog.by_id()[static_cast<std::size_t>(sample.series)].kind];
+        snapshot.totals.push_back({catalog.account_of(sample.series), kind.type, kind.provider,
+                                   kind.currency, total_of(sample.reading),
+                                   cost_of(sample.reading)});
       }
-      samples.reset();
       use(poll, snapshot);
     }
   });

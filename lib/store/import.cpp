@@ -79,7 +79,7 @@ void Store::import_scope(std::span<const Record> records, const std::string& tar
                          const std::function<void(const core::BadRow&)>& bad) {
   const std::string& region = records.front().region;
   const Seconds usual = interval_of(records);
-  Query add_scope(db_, "INSERT OR IGNORE INTO scope (target, region) VALUES (?, ?)");
+  Query add_scope(db_, "INSERT INTO scope (target, region) VALUES (?, ?) ON CONFLICT DO NOTHING");
   add_scope.bind(1, target);
   add_scope.bind(2, region);
   add_scope.run();
@@ -184,7 +184,8 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
     polls.push_back({scope, in_order.integer(0), core::from_unix(in_order.integer(1))});
   }
   Query counts(db_, "UPDATE poll SET series = ?, accounts = ? WHERE id = ?");
-  Query sight(db_, "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
+  Query sight(db_,
+              "INSERT INTO series_target (target, series_id) VALUES (?, ?) ON CONFLICT DO NOTHING");
   std::vector<Sample> before;
   for (const PollRef& poll : polls) {
     std::vector<Sample> samples = samples_.of(poll);
@@ -232,13 +233,15 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
     statement.bind(2, region);
     statement.run();
   };
-  run("INSERT OR IGNORE INTO overlap (target, other, region, accounts) SELECT min(?1, s.target), "
-      "max(?1, s.target), ?2, 0 FROM (SELECT DISTINCT target FROM poll WHERE region = ?2 AND "
-      "target "
-      "<> ?1) s");
+  run("INSERT INTO overlap (region, target, other, accounts) SELECT ?2, CASE WHEN ?1 < s.target "
+      "THEN ?1 ELSE s.target END, CASE WHEN ?1 < s.target THEN s.target ELSE ?1 END, 0 FROM "
+      "(SELECT "
+      "DISTINCT target FROM poll WHERE region = ?2 AND target <> ?1) s WHERE true ON CONFLICT DO "
+      "NOTHING");
   run("UPDATE scope SET settled = NULL WHERE target = ?1 AND region = ?2");
-  run("UPDATE scope SET removed = (SELECT max(started) + 2 * interval FROM poll WHERE target = ?1 "
-      "AND region = ?2) WHERE target = ?1 AND region = ?2 AND EXISTS (SELECT 1 FROM scope WHERE "
+  run("UPDATE scope SET removed = (SELECT started + 2 * interval FROM poll WHERE target = ?1 AND "
+      "region = ?2 ORDER BY started DESC, id DESC LIMIT 1) WHERE target = ?1 AND region = ?2 AND "
+      "EXISTS (SELECT 1 FROM scope WHERE "
       "target NOT LIKE 'import%')");
 }
 

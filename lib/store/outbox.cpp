@@ -28,17 +28,16 @@ const char* name_of(DeliveryState state) {
 class AlertWriter {
  public:
   explicit AlertWriter(Connection& db)
-      : upsert_(db,
-                "INSERT INTO alert (fingerprint, rule, severity, labels, currency, state, polls, "
-                "pending_since, counted_until, starts_at, ends_at, before, after, id, score, "
-                "details, peak, calm_since, flaps) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, "
-                "state = excluded.state, polls = excluded.polls, "
-                "counted_until = excluded.counted_until, starts_at = excluded.starts_at, "
-                "ends_at = excluded.ends_at, before = excluded.before, after = excluded.after, "
-                "score = excluded.score, details = excluded.details, peak = excluded.peak, "
-                "calm_since = excluded.calm_since, flaps = excluded.flaps RETURNING id"),
+      : insert_(
+            db,
+            "INSERT INTO alert (severity, state, polls, counted_until, starts_at, ends_at, "
+            "before, after, score, details, peak, calm_since, flaps, fingerprint, rule, labels, "
+            "currency, pending_since) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"),
+        update_(db,
+                "UPDATE alert SET severity = ?, state = ?, polls = ?, counted_until = ?, "
+                "starts_at = ?, ends_at = ?, before = ?, after = ?, score = ?, details = ?, "
+                "peak = ?, calm_since = ?, flaps = ? WHERE id = ?"),
         event_(db,
                "INSERT INTO alert_event (alert_id, at, change, before, after) "
                "VALUES (?, ?, ?, ?, ?) RETURNING id"),
@@ -49,30 +48,32 @@ class AlertWriter {
                          "alert_id = ?)") {}
 
   std::int64_t write(const core::Alert& alert) {
-    upsert_.bind(1, alert.fingerprint);
-    upsert_.bind(2, alert.rule);
-    upsert_.bind(3, alert.severity);
-    upsert_.bind(4, labels_to_json(alert.labels));
-    upsert_.bind(5, alert.currency);
-    upsert_.bind(6, std::string(core::alert_state_name(alert.state)));
-    upsert_.bind(7, alert.polls);
-    put(upsert_, 8, alert.pending_since);
-    put(upsert_, 9, alert.counted_until);
-    put(upsert_, 10, alert.starts_at);
-    put(upsert_, 11, alert.ends_at);
-    put(upsert_, 12, alert.before);
-    put(upsert_, 13, alert.after);
+    Query& write = alert.id == 0 ? insert_ : update_;
+    write.bind(1, alert.severity);
+    write.bind(2, std::string(core::alert_state_name(alert.state)));
+    write.bind(3, alert.polls);
+    put(write, 4, alert.counted_until);
+    put(write, 5, alert.starts_at);
+    put(write, 6, alert.ends_at);
+    put(write, 7, alert.before);
+    put(write, 8, alert.after);
+    put(write, 9, alert.score);
+    put_text(write, 10, alert.details);
+    put(write, 11, alert.peak);
+    put(write, 12, alert.calm_since);
+    write.bind(13, alert.flaps);
     if (alert.id != 0) {
-      upsert_.bind(14, alert.id);
-    } else {
-      upsert_.bind_null(14);
+      write.bind(14, alert.id);
+      write.run();
+      write.reset();
+      return alert.id;
     }
-    put(upsert_, 15, alert.score);
-    put_text(upsert_, 16, alert.details);
-    put(upsert_, 17, alert.peak);
-    put(upsert_, 18, alert.calm_since);
-    upsert_.bind(19, alert.flaps);
-    return upsert_.run_for_id();
+    write.bind(14, alert.fingerprint);
+    write.bind(15, alert.rule);
+    write.bind(16, labels_to_json(alert.labels));
+    write.bind(17, alert.currency);
+    put(write, 18, alert.pending_since);
+    return write.run_for_id();
   }
 
   std::int64_t add_event(std::int64_t alert_id, AlertChange change, const core::Alert& alert,
@@ -102,7 +103,8 @@ class AlertWriter {
   }
 
  private:
-  Query upsert_;
+  Query insert_;
+  Query update_;
   Query event_;
   Query deliver_;
   Query deliver_to_told_;
@@ -216,7 +218,9 @@ core::Silence Store::end_silence(std::int64_t id, Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("end a silence", path_, [&] {
     Transaction transaction(db_);
-    Query update(db_, "UPDATE silence SET ends_at = min(ends_at, ?) WHERE id = ?");
+    Query update(db_,
+                 "UPDATE silence SET ends_at = CASE WHEN ends_at < ?1 THEN ends_at ELSE ?1 END "
+                 "WHERE id = ?2");
     put(update, 1, now);
     update.bind(2, id);
     if (update.run() == 0) throw Error(ErrorCode::kNotFound, "there is no silence {}", id);

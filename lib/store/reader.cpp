@@ -1,7 +1,5 @@
 #include "store/reader.h"
 
-#include <sqlite3.h>
-
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -14,8 +12,6 @@ namespace {
 using core::Error;
 using core::ErrorCode;
 
-constexpr int kProgressSteps = 10000;  // about 0.1 ms of SQLite's work
-
 }  // namespace
 
 Reader::Reader(const std::string& path, std::shared_ptr<SeriesCatalog> catalog)
@@ -24,16 +20,11 @@ Reader::Reader(const std::string& path, std::shared_ptr<SeriesCatalog> catalog)
       samples_(db_),
       catalog_(catalog ? std::move(catalog) : std::make_shared<SeriesCatalog>()) {
   add_sample_table(db_);
-  sqlite3_progress_handler(sqlite(db_).getHandle(), kProgressSteps, &Reader::out_of_time, this);
-}
-
-int Reader::out_of_time(void* self) {
-  const auto& deadline = static_cast<Reader*>(self)->deadline_;
-  return deadline && std::chrono::steady_clock::now() > *deadline ? 1 : 0;
 }
 
 void Reader::set_deadline(std::chrono::milliseconds limit) {
   deadline_ = std::chrono::steady_clock::now() + limit;
+  db_.engine().set_deadline(*deadline_);
 }
 
 void Reader::check_deadline() const {
@@ -131,9 +122,9 @@ std::string Reader::revision() {
     Query query(
         db_,
         "SELECT * FROM (SELECT max(id), count(finished), max(finished) FROM (SELECT id, finished "
-        "FROM poll ORDER BY id DESC LIMIT 1000)), (SELECT max(id) FROM alert_event), (SELECT "
-        "max(id), sum(ends_at) FROM silence), (SELECT max(id) FROM notification), (SELECT count(*) "
-        "FROM notification WHERE state = 'pending')");
+        "FROM poll ORDER BY id DESC LIMIT 1000) n) p, (SELECT max(id) FROM alert_event) e, (SELECT "
+        "max(id), sum(ends_at) FROM silence) s, (SELECT max(id) FROM notification) m, (SELECT "
+        "count(*) FROM notification WHERE state = 'pending') w");
     query.step();
     std::string text;
     for (int i = 0; i < 8; ++i) {
@@ -143,6 +134,19 @@ std::string Reader::revision() {
   });
 }
 
+std::vector<PollRef> Reader::newest_good(const std::string& region) {
+  Query query(db_,
+              "SELECT s.id, p.id, p.started FROM scope s JOIN poll p ON p.id = (SELECT q.id FROM "
+              "poll q WHERE q.target = s.target AND q.region = s.region AND q.outcome = 'ok' ORDER "
+              "BY q.started DESC, q.id DESC LIMIT 1) WHERE ?1 = '' OR s.region = ?1");
+  query.bind(1, region);
+  std::vector<PollRef> polls;
+  while (query.step()) {
+    polls.push_back({query.integer(0), query.integer(1), core::from_unix(query.integer(2))});
+  }
+  return polls;
+}
+
 std::vector<AccountRow> Reader::accounts() {
   return guarded("read accounts", path_, [&] {
     std::map<std::string, AccountRow> rows;
@@ -150,12 +154,15 @@ std::vector<AccountRow> Reader::accounts() {
     while (seen.step()) {
       rows[seen.text(0)].first_seen = core::from_unix(seen.integer(1));
     }
-    Query active(
-        db_,
-        "SELECT DISTINCT s.account FROM sample v JOIN series s ON s.id = v.series_id WHERE v.gone "
-        "= 0 AND v.poll_id IN (SELECT max(id) FROM poll WHERE outcome = 'ok' GROUP BY target, "
-        "region)");
-    while (active.step()) rows[active.text(0)].active = true;
+    const std::vector<PollRef> newest = newest_good("");
+    catalog_->refresh(db_);
+    const auto lock = catalog_->lock();
+    for (const PollRef& poll : newest) {
+      for (const Sample& sample : samples_.of(poll)) {
+        if (sample.reading.has(Reading::kGone)) continue;
+        rows[catalog_->account_of(sample.series)].active = true;
+      }
+    }
     Query listed(db_, "SELECT id, min(name), min(status) FROM organization_account GROUP BY id");
     while (listed.step()) {
       AccountRow& row = rows[listed.text(0)];
@@ -199,42 +206,56 @@ std::vector<TrialRow> Reader::trials(const std::vector<std::string>& accounts) {
   return guarded("read free trials", path_, [&] {
     Query price(db_,
                 "SELECT price, currency FROM unit_price WHERE region = ? AND type = ? LIMIT 1");
-    // Each series of an account and region as last seen, and its total a day before.
-    Query usage(
-        db_,
-        "SELECT s.type, p.started, v.total, (SELECT w.total FROM poll q JOIN sample w ON w.poll_id "
-        "= q.id AND w.series_id = v.series_id WHERE q.target = p.target AND q.region = p.region "
-        "AND "
-        "q.outcome = 'ok' AND q.started BETWEEN p.started - 30 * 3600 AND p.started - 86400 ORDER "
-        "BY q.started DESC LIMIT 1) FROM series s JOIN sample v ON v.series_id = s.id AND v.gone = "
-        "0 AND v.poll_id IN (SELECT max(id) FROM poll WHERE outcome = 'ok' AND region = ?2 GROUP "
-        "BY "
-        "target) JOIN poll p ON p.id = v.poll_id WHERE s.account = ?1 AND s.region = ?2 GROUP BY "
-        "s.id");
+    Query earlier(db_,
+                  "SELECT p.id, p.started FROM scope s JOIN poll p ON p.target = s.target AND "
+                  "p.region = s.region WHERE s.id = ?1 AND p.outcome = 'ok' AND p.started BETWEEN "
+                  "?2 - 30 * 3600 AND ?2 - 86400 ORDER BY p.started DESC");
+    const auto day_before = [&](const PollRef& poll, std::int64_t series) {
+      std::optional<Reading> reading;
+      earlier.bind(1, poll.scope);
+      earlier.bind(2, core::unix_seconds(poll.at));
+      while (!reading && earlier.step()) {
+        reading = samples_.find(
+            {poll.scope, earlier.integer(0), core::from_unix(earlier.integer(1))}, series);
+      }
+      earlier.reset();
+      return reading;
+    };
+    std::map<std::string, std::vector<PollRef>> newest;  // by region
+    const auto newest_in = [&](const std::string& region) -> const std::vector<PollRef>& {
+      const auto [found, is_new] = newest.try_emplace(region);
+      if (is_new) found->second = newest_good(region);
+      return found->second;
+    };
     // What a month of what a trial covers will cost; nothing if a part of it is not known.
     const auto cost_after = [&](TrialRow& row) {
       std::optional<double> cost;
-      usage.bind(1, row.trial.account);
-      usage.bind(2, row.region);
       bool known = true;
-      while (usage.step()) {
-        const std::string type = usage.text(0);
-        if (!core::trial_covers(row.trial.type, type)) continue;
-        const auto monthly =
-            core::monthly_usage(optional_double(usage, 2), optional_double(usage, 3),
-                                row.trial.start, core::from_unix(usage.integer(1)));
-        price.bind(1, row.region);
-        price.bind(2, type);
-        known = known && monthly && price.step();
-        if (known) {
-          const std::string currency = price.text(1);
-          known = !cost || currency == row.currency;
-          cost = cost.value_or(0) + *monthly * price.real(0);
-          row.currency = currency;
+      const std::vector<PollRef>& polls = newest_in(row.region);
+      catalog_->refresh(db_);
+      const auto lock = catalog_->lock();
+      for (const std::uint32_t series : catalog_->of_account(row.trial.account)) {
+        const SeriesKind& kind = catalog_->kinds()[catalog_->by_id()[series].kind];
+        if (kind.region != row.region || !core::trial_covers(row.trial.type, kind.type)) continue;
+        for (const PollRef& poll : polls) {
+          const auto last = samples_.find(poll, series);
+          if (!last || last->has(Reading::kGone)) continue;
+          const auto before = day_before(poll, series);
+          const auto monthly = core::monthly_usage(
+              total_of(*last), before ? total_of(*before) : std::nullopt, row.trial.start, poll.at);
+          price.bind(1, row.region);
+          price.bind(2, kind.type);
+          known = known && monthly && price.step();
+          if (known) {
+            const std::string currency = price.text(1);
+            known = !cost || currency == row.currency;
+            cost = cost.value_or(0) + *monthly * price.real(0);
+            row.currency = currency;
+          }
+          price.reset();
+          break;
         }
-        price.reset();
       }
-      usage.reset();
       if (known) row.monthly_cost_after = cost;
     };
     Query query(

@@ -204,7 +204,8 @@ class Reader {
   const std::shared_ptr<SeriesCatalog>& catalog() const { return catalog_; }
 
  private:
-  static int out_of_time(void* self);
+  // The newest good poll of each target in a region, or, if it is empty, everywhere.
+  std::vector<PollRef> newest_good(const std::string& region);
 
   std::string path_;
   Connection db_;

@@ -14,9 +14,6 @@ namespace {
 constexpr int kMostDays = 2;
 // Rows of alerts, messages and silences that one call deletes.
 constexpr int kMostEvents = 500;
-// Pages given back in one transaction, and the share of free ones that is kept for what comes next.
-constexpr int kPagesAtOnce = 1000;
-constexpr std::int64_t kPagesSpare = 500;
 
 }  // namespace
 
@@ -53,8 +50,9 @@ std::optional<std::int64_t> Store::next_to_thin(const std::string& target,
     Query query(db_,
                 "SELECT min(p.started) / 86400 FROM scope s JOIN poll p ON p.target = s.target AND "
                 "p.region = s.region WHERE s.target = ?1 AND s.region = ?2 AND p.started >= (1 + "
-                "ifnull(s.thinned, "
-                "-1)) * 86400 AND p.started < min(?3, 1 + ifnull(s.settled, -1)) * 86400");
+                "coalesce(s.thinned, "
+                "-1)) * 86400 AND p.started < ?3 * 86400 AND p.started < (1 + coalesce(s.settled, "
+                "-1)) * 86400");
     query.bind(1, target);
     query.bind(2, region);
     query.bind(3, before);
@@ -159,14 +157,8 @@ void Store::expire(core::Time now, core::Seconds keep) {
   give_back_space();
 }
 
-// A fifth of the file may be free: it is needed again within hours.
 void Store::give_back_space() {
-  guarded("give back space", path_, [&] {
-    const std::int64_t free = db_.integer("PRAGMA freelist_count");
-    const std::int64_t all = db_.integer("PRAGMA page_count");
-    if (free <= std::max(kPagesSpare, all / 5)) return;
-    db_.execute(fmt::format("PRAGMA incremental_vacuum({})", kPagesAtOnce));
-  });
+  guarded("give back space", path_, [&] { db_.engine().give_back_space(); });
 }
 
 }  // namespace usaged::store

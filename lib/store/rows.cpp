@@ -1,5 +1,7 @@
 #include "store/rows.h"
 
+#include <fmt/ranges.h>
+
 #include <nlohmann/json.hpp>
 
 #include "store/reader.h"
@@ -65,6 +67,18 @@ PollRow poll_row(Query& query) {
     row.clock_skew = core::Seconds{query.integer(14)};
   }
   return row;
+}
+
+std::string upsert(std::string_view table, std::initializer_list<std::string_view> key,
+                   std::initializer_list<std::string_view> columns) {
+  std::string marks;
+  for (std::size_t i = 0; i < key.size() + columns.size(); ++i) marks += i == 0 ? "?" : ", ?";
+  std::string changes;
+  for (const std::string_view column : columns) {
+    changes += fmt::format("{}{} = excluded.{}", changes.empty() ? "" : ", ", column, column);
+  }
+  return fmt::format("INSERT INTO {0} ({1}, {2}) VALUES ({3}) ON CONFLICT ({1}) DO UPDATE SET {4}",
+                     table, fmt::join(key, ", "), fmt::join(columns, ", "), marks, changes);
 }
 
 core::Alert alert_row(Query& query) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <initializer_list>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "core/alert.h"
 #include "core/silence.h"
@@ -18,6 +21,11 @@ void put(Query& statement, int index, const std::optional<double>& value);
 void put(Query& statement, int index, const std::optional<core::Time>& value);
 void put(Query& statement, int index, core::Time value);
 void put_text(Query& statement, int index, const std::string& text);
+
+// A statement that writes a row, whether or not there is one of its key: the parameters are those
+// columns, then the others.
+std::string upsert(std::string_view table, std::initializer_list<std::string_view> key,
+                   std::initializer_list<std::string_view> columns);
 
 struct PollRow;
 

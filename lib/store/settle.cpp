@@ -39,7 +39,7 @@ int Store::settle(const std::string& target, const std::string& region, core::Ti
           db_,
           "SELECT DISTINCT s.id, started / 86400 FROM scope s JOIN poll USING (target, region) "
           "WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND started < ?3 * 86400 AND "
-          "started >= (1 + ifnull(settled, -1)) * 86400 ORDER BY 2");
+          "started >= (1 + coalesce(settled, -1)) * 86400 ORDER BY 2");
       query.bind(1, target);
       query.bind(2, region);
       query.bind(3, today);
@@ -52,8 +52,8 @@ int Store::settle(const std::string& target, const std::string& region, core::Ti
   for (const std::int64_t day : days) {
     const auto note = [&] {
       Query unsummed(db_,
-                     "INSERT INTO unsummed (region, settled) VALUES (?, 1) ON CONFLICT DO "
-                     "UPDATE SET settled = settled + 1");
+                     "INSERT INTO unsummed (region, settled) VALUES (?, 1) ON CONFLICT "
+                     "(region) DO UPDATE SET settled = unsummed.settled + 1");
       unsummed.bind(1, region);
       unsummed.run();
       Query settled(db_, "UPDATE scope SET settled = ? WHERE id = ?");

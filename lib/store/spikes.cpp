@@ -81,7 +81,7 @@ void SpikeMemory::refresh(Reader& reader, const Question& question, Time now) {
   // Days are added by settling, scope by scope, and then summed, region by region.
   const std::string state = guarded("read days", reader.path(), [&] {
     Query query(reader.db(),
-                "SELECT (SELECT count(settled) || ' ' || ifnull(sum(settled), 0) FROM "
+                "SELECT (SELECT count(settled) || ' ' || coalesce(sum(settled), 0) FROM "
                 "scope) || ' ' || (SELECT count(*) FROM unsummed)");
     query.step();
     return fmt::format("{} {}", today, query.text(0));

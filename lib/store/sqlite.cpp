@@ -1,9 +1,17 @@
 #include "store/sqlite.h"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
+
+#include <algorithm>
 
 namespace usaged::store {
 namespace {
+
+constexpr int kProgressSteps = 10000;  // about 0.1 ms of SQLite's work
+// What may be free, and is needed again within hours: this, or a fifth of the file.
+constexpr std::int64_t kPagesSpare = 500;
+constexpr int kPagesAtOnce = 1000;
 
 class SqliteStatement : public Statement {
  public:
@@ -57,6 +65,24 @@ void SqliteEngine::roll_back() noexcept {
   if (sqlite3_get_autocommit(db_.getHandle()) == 0) {
     sqlite3_exec(db_.getHandle(), "ROLLBACK", nullptr, nullptr, nullptr);
   }
+}
+
+int SqliteEngine::out_of_time(void* self) {
+  return std::chrono::steady_clock::now() > *static_cast<SqliteEngine*>(self)->deadline_ ? 1 : 0;
+}
+
+void SqliteEngine::set_deadline(std::chrono::steady_clock::time_point deadline) {
+  if (!deadline_) {
+    sqlite3_progress_handler(db_.getHandle(), kProgressSteps, &SqliteEngine::out_of_time, this);
+  }
+  deadline_ = deadline;
+}
+
+void SqliteEngine::give_back_space() {
+  const std::int64_t free = db_.execAndGet("PRAGMA freelist_count").getInt64();
+  const std::int64_t all = db_.execAndGet("PRAGMA page_count").getInt64();
+  if (free <= std::max(kPagesSpare, all / 5)) return;
+  db_.exec(fmt::format("PRAGMA incremental_vacuum({})", kPagesAtOnce));
 }
 
 SQLite::Database& sqlite(Connection& db) {

@@ -2,6 +2,8 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <optional>
+
 #include "store/connection.h"
 #include "store/write_lock.h"
 
@@ -19,14 +21,19 @@ class SqliteEngine : public Engine {
   void begin_read() override { db_.exec("BEGIN"); }
   void commit() override;
   void roll_back() noexcept override;
+  void set_deadline(std::chrono::steady_clock::time_point deadline) override;
+  void give_back_space() override;
   const std::string& place() const override { return place_; }
 
   SQLite::Database& database() { return db_; }
 
  private:
+  static int out_of_time(void* self);
+
   SQLite::Database db_;
   std::string place_;
   const WriteLock* lock_;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
 };
 
 // The database under a connection of this engine's.

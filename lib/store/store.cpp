@@ -67,7 +67,8 @@ int Store::recover(Time now) {
   return guarded("recover", path_, [&] {
     Transaction transaction(db_);
     Query update(db_,
-                 "UPDATE poll SET outcome = 'interrupted', finished = max(?, started), "
+                 "UPDATE poll SET outcome = 'interrupted', finished = CASE WHEN started > ?1 THEN "
+                 "started ELSE ?1 END, "
                  "error = 'the daemon ended before the poll did' WHERE outcome = 'running'");
     put(update, 1, now);
     const auto count = static_cast<int>(update.run());
@@ -83,9 +84,13 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
     Query end_all(
         db_,
         "INSERT INTO scope (target, region, removed) "
-        "SELECT target, region, CASE WHEN target LIKE 'import%' THEN max(started) + 2 * interval "
-        "ELSE ?1 END FROM poll WHERE true GROUP BY target, region "
-        "ON CONFLICT DO UPDATE SET removed = ifnull(removed, excluded.removed)");
+        "SELECT s.target, s.region, CASE WHEN s.target LIKE 'import%' THEN (SELECT started + 2 * "
+        "interval FROM poll p WHERE p.target = s.target AND p.region = s.region ORDER BY started "
+        "DESC, id DESC LIMIT 1) ELSE ?1 END FROM (SELECT DISTINCT target, region FROM poll) s "
+        "WHERE "
+        "true "
+        "ON CONFLICT (target, region) DO UPDATE SET removed = coalesce(scope.removed, "
+        "excluded.removed)");
     put(end_all, 1, now);
     end_all.run();
     // What was never polled is forgotten with its target.
@@ -94,7 +99,7 @@ void Store::set_targets(const std::vector<core::Target>& targets, Time now) {
         "AND p.region = s.region)");
     Query asked(db_,
                 "INSERT INTO scope (target, region) VALUES (?, ?) "
-                "ON CONFLICT DO UPDATE SET removed = NULL");
+                "ON CONFLICT (target, region) DO UPDATE SET removed = NULL");
     for (const core::Target& target : targets) {
       for (const std::string& region : target.regions) {
         asked.bind(1, target.name);
@@ -170,7 +175,7 @@ std::int64_t Store::begin_poll(const std::string& target, const std::string& reg
     insert.bind(4, static_cast<std::int64_t>(interval.count()));
     put(insert, 5, started);
     const std::int64_t id = insert.run_for_id();
-    Query scope(db_, "INSERT OR IGNORE INTO scope (target, region) VALUES (?, ?)");
+    Query scope(db_, "INSERT INTO scope (target, region) VALUES (?, ?) ON CONFLICT DO NOTHING");
     scope.bind(1, target);
     scope.bind(2, region);
     scope.run();
@@ -257,7 +262,8 @@ std::vector<Sample> Store::compare_with_last(const PollRef& poll, const std::str
   std::vector<Sample> found;
   std::ranges::set_difference(samples, before, std::back_inserter(found), {}, &Sample::series,
                               &Sample::series);
-  Query sight(db_, "INSERT OR IGNORE INTO series_target (target, series_id) VALUES (?, ?)");
+  Query sight(db_,
+              "INSERT INTO series_target (target, series_id) VALUES (?, ?) ON CONFLICT DO NOTHING");
   for (const Sample& one : found) {
     sight.bind(1, target);
     sight.bind(2, one.series);
@@ -289,7 +295,7 @@ void Store::note_missing(const Snapshot& snapshot, const std::string& target,
   Query add(
       db_,
       "INSERT INTO missing_account (target, region, account, since, error) VALUES (?, ?, ?, ?, "
-      "?) ON CONFLICT DO UPDATE SET error = excluded.error");
+      "?) ON CONFLICT (target, region, account) DO UPDATE SET error = excluded.error");
   nlohmann::json still_missing = nlohmann::json::array();
   const auto note = [&](const std::string& account, const std::string& error) {
     still_missing.push_back(account);
@@ -319,10 +325,7 @@ void Store::note_prices(const std::vector<Kind>& kinds, std::vector<std::vector<
     std::vector<double>& all = prices[{kinds[i].type, kinds[i].currency}];
     all.insert(all.end(), by_kind[i].begin(), by_kind[i].end());
   }
-  Query write(
-      db_,
-      "INSERT OR REPLACE INTO unit_price (region, type, currency, price, seen) VALUES (?, ?, ?, ?, "
-      "?)");
+  Query write(db_, upsert("unit_price", {"region", "type", "currency"}, {"price", "seen"}));
   for (auto& [key, all] : prices) {
     if (all.empty()) continue;
     const auto middle = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
@@ -365,8 +368,8 @@ void Store::note_overlaps(const std::vector<Sample>& samples, const std::vector<
   Query asked(db_, "SELECT 1 FROM scope WHERE target = ? AND region = ? AND removed IS NULL");
   Query insert(
       db_,
-      "INSERT INTO overlap (target, other, region, accounts) VALUES (?, ?, ?, ?) ON CONFLICT DO "
-      "UPDATE SET accounts = excluded.accounts");
+      "INSERT INTO overlap (target, other, region, accounts) VALUES (?, ?, ?, ?) ON CONFLICT "
+      "(region, target, other) DO UPDATE SET accounts = excluded.accounts");
   const std::set<std::string> own = accounts_of(samples);
   for (const std::string& other : others) {
     asked.bind(1, other);
@@ -448,10 +451,9 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
   Query read(db_,
              "SELECT days, resets, rises, falls, jumps, ramps, flat, updated, behaviour, "
              "since FROM behaviour WHERE target = ? AND type = ?");
-  Query write(
-      db_,
-      "INSERT OR REPLACE INTO behaviour (target, type, days, resets, rises, falls, jumps, ramps, "
-      "flat, updated, behaviour, reason, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  Query write(db_, upsert("behaviour", {"target", "type"},
+                          {"days", "resets", "rises", "falls", "jumps", "ramps", "flat", "updated",
+                           "behaviour", "reason", "since"}));
   for (const auto& [type, counted] : pairs) {
     core::BehaviourEvidence evidence;
     core::Behaviour before = core::Behaviour::kUnknown;
@@ -505,8 +507,8 @@ std::optional<core::LastAttempt> Store::last_attempt(const std::string& target,
   return guarded("read polls", path_, [&]() -> std::optional<core::LastAttempt> {
     Query query(
         db_,
-        "SELECT slot, ifnull(finished, started), outcome, "
-        "(SELECT count(*) FROM poll WHERE target = ?1 AND region = ?2 AND id > ifnull((SELECT "
+        "SELECT slot, coalesce(finished, started), outcome, "
+        "(SELECT count(*) FROM poll WHERE target = ?1 AND region = ?2 AND id > coalesce((SELECT "
         "max(id) FROM poll WHERE target = ?1 AND region = ?2 AND outcome = 'ok'), 0)) "
         "FROM poll WHERE target = ?1 AND region = ?2 ORDER BY id DESC LIMIT 1");
     query.bind(1, target);
@@ -539,14 +541,12 @@ bool Store::begin_refresh(RefreshKind kind, const std::string& target, const std
       last = {core::from_unix(attempted), good};
     }
     if (!core::refresh_due(last, now)) return false;
-    Query note(db_,
-               "INSERT INTO refresh (kind, target, region, attempted, error) VALUES (?, "
-               "?, ?, ?, 'not ended') ON CONFLICT DO UPDATE SET attempted = "
-               "excluded.attempted, error = excluded.error");
+    Query note(db_, upsert("refresh", {"kind", "target", "region"}, {"attempted", "error"}));
     note.bind(1, kind_name(kind));
     note.bind(2, target);
     note.bind(3, region);
     put(note, 4, now);
+    note.bind(5, "not ended");
     note.run();
     transaction.commit();
     return true;
@@ -556,7 +556,8 @@ bool Store::begin_refresh(RefreshKind kind, const std::string& target, const std
 void Store::end_refresh(RefreshKind kind, const std::string& target, const std::string& region,
                         Time now) {
   Query note(db_,
-             "UPDATE refresh SET succeeded = max(?4, attempted), error = NULL WHERE "
+             "UPDATE refresh SET succeeded = CASE WHEN attempted > ?4 THEN attempted ELSE ?4 END, "
+             "error = NULL WHERE "
              "kind = ?1 AND target = ?2 AND region = ?3");
   note.bind(1, kind_name(kind));
   note.bind(2, target);
@@ -589,9 +590,7 @@ void Store::finish_organization(const std::string& target,
     Query forget(db_, "DELETE FROM organization_account WHERE target = ?");
     forget.bind(1, target);
     forget.run();
-    Query insert(db_,
-                 "INSERT OR REPLACE INTO organization_account (target, id, name, status) "
-                 "VALUES (?, ?, ?, ?)");
+    Query insert(db_, upsert("organization_account", {"target", "id"}, {"name", "status"}));
     for (const OrganizationAccount& account : accounts) {
       insert.bind(1, target);
       insert.bind(2, account.id);
@@ -625,9 +624,8 @@ void Store::finish_trials(const std::string& target, const std::string& region,
     forget.bind(2, region);
     forget.bind(3, failed.dump());
     forget.run();
-    Query insert(db_,
-                 "INSERT OR REPLACE INTO free_trial (account, region, type, started, "
-                 "ends, status, target) VALUES (?, ?, ?, ?, ?, ?, ?)");
+    Query insert(db_, upsert("free_trial", {"account", "region", "type"},
+                             {"started", "ends", "status", "target"}));
     for (const core::FreeTrial& trial : trials) {
       insert.bind(1, trial.account);
       insert.bind(2, region);
@@ -639,9 +637,8 @@ void Store::finish_trials(const std::string& target, const std::string& region,
       insert.run();
       insert.reset();
     }
-    Query insert_error(db_,
-                       "INSERT OR REPLACE INTO free_trial_error (account, region, code, "
-                       "message, target) VALUES (?, ?, ?, ?, ?)");
+    Query insert_error(
+        db_, upsert("free_trial_error", {"account", "region"}, {"code", "message", "target"}));
     for (const TrialError& error : errors) {
       insert_error.bind(1, error.account);
       insert_error.bind(2, region);

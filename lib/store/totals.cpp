@@ -89,9 +89,11 @@ class SumWriter {
     }
     return fmt::format(
         "INSERT INTO {0} ({1}{2}, {3}, low, high, estimate) VALUES ({4}?, ?, ?, ?, ?) ON CONFLICT "
-        "DO UPDATE SET {3} = excluded.{3}, low = excluded.low, high = excluded.high, estimate = "
-        "excluded.estimate WHERE {3} <> excluded.{3} OR low <> excluded.low OR high IS NOT "
-        "excluded.high OR estimate IS NOT excluded.estimate",
+        "({1}{2}) DO UPDATE SET {3} = excluded.{3}, low = excluded.low, high = excluded.high, "
+        "estimate = "
+        "excluded.estimate WHERE {0}.{3} <> excluded.{3} OR {0}.low <> excluded.low OR "
+        "{0}.high IS DISTINCT FROM excluded.high OR {0}.estimate IS DISTINCT FROM "
+        "excluded.estimate",
         table, columns, at, what, marks);
   }
 
