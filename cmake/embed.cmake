@@ -1,5 +1,5 @@
 # usaged_embed(TARGET NAMESPACE HEADER FILE...): makes text files part of a library.
-# Each FILE becomes an `Asset{name, text}` in `NAMESPACE::kAssets`, declared in the generated HEADER.
+# Each FILE becomes a core::Asset in `NAMESPACE::kAssets`, declared in the generated HEADER.
 function(usaged_embed target namespace header)
   set(out ${CMAKE_CURRENT_BINARY_DIR}/${header})
   add_custom_command(

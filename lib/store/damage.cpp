@@ -68,6 +68,7 @@ std::string move_aside(const std::string& database, const char* why, core::Time 
 }
 
 std::vector<std::string> set_aside(const std::string& database) {
+  if (is_postgres(database)) return {};
   const fs::path path(database);
   const std::string begin = fmt::format("{}.{}-", path.filename().string(), kDamaged);
   std::vector<std::string> found;

@@ -18,7 +18,7 @@ Connection open_or_set_aside(const std::string& path, const WriteLock& lock, cor
 // Error(kStorage).
 std::string move_aside(const std::string& database, const char* why, core::Time now);
 
-// The damaged databases beside one, in order of time, as long as nobody takes them away.
+// The damaged files beside that of a database, in order of time, as long as nobody takes them away.
 std::vector<std::string> set_aside(const std::string& database);
 
 }  // namespace usaged::store

@@ -4,13 +4,11 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <mutex>
 
-#include "core/text.h"
-#include "embedded_migrations.h"
+#include "embedded_sqlite_migrations.h"
 #include "store/checked_pages.h"
 
 namespace usaged::store {
@@ -40,16 +38,6 @@ Connection open(const std::string& path, int flags, const WriteLock* lock = null
   return Connection(std::make_unique<SqliteEngine>(std::move(db), lock));
 }
 
-int version_of(std::string_view file_name) {
-  int version = 0;
-  std::from_chars(file_name.data(), file_name.data() + file_name.size(), version);
-  return version;
-}
-
-std::string checksum(const migrations::Asset& migration) {
-  return core::hex(core::sha256(migration.text));
-}
-
 std::int64_t pragma(Connection& db, const std::string& name) {
   return db.integer("PRAGMA " + name);
 }
@@ -71,8 +59,8 @@ void set_common(Connection& db) {
 }
 
 // Throws unless the database is ours and its migrations are the ones that this program knows: as
-// kConfig what only an operator can mend, so that no service manager tries it again.
-// Returns its version; 0 for a new one.
+// kConfig what only an operator can mend, so that no service manager tries it again. Returns its
+// version; 0 for a new one.
 int check_ours(Connection& db) {
   const std::string& path = db.engine().place();
   const auto tables = db.integer("SELECT count(*) FROM sqlite_schema");
@@ -83,46 +71,7 @@ int check_ours(Connection& db) {
                 "{}: is a database of another program (application_id {:#x}); it was left as it is",
                 path, id);
   }
-  Query applied(db, "SELECT version, name, checksum FROM migration ORDER BY version");
-  int version = 0;
-  while (applied.step()) {
-    version = static_cast<int>(applied.integer(0));
-    if (version > schema_version()) {
-      throw Error(ErrorCode::kConfig,
-                  "{}: was made by a newer version (its schema is {} or above, this program knows "
-                  "{}); it was left as it is. Install the newer version again",
-                  path, version, schema_version());
-    }
-    const migrations::Asset& known = migrations::kAssets.at(static_cast<std::size_t>(version - 1));
-    if (applied.text(2) != checksum(known)) {
-      throw Error(ErrorCode::kStorage,
-                  "{}: its migration {} is not the one of this program; it was left as it is", path,
-                  applied.text(1));
-    }
-  }
-  return version;
-}
-
-void migrate(Connection& db, int to) {
-  const int version = check_ours(db);
-  for (const migrations::Asset& migration : migrations::kAssets) {
-    const int number = version_of(migration.name);
-    if (number <= version || number > to) continue;
-    Transaction transaction(db);
-    if (number == 1) {
-      db.execute(fmt::format("PRAGMA application_id = {}", kApplicationId));
-      db.execute(
-          "CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, "
-          "checksum TEXT NOT NULL, applied INTEGER NOT NULL DEFAULT (unixepoch())) STRICT");
-    }
-    db.execute(std::string(migration.text));
-    Query record(db, "INSERT INTO migration (version, name, checksum) VALUES (?, ?, ?)");
-    record.bind(1, number);
-    record.bind(2, std::string(migration.name));
-    record.bind(3, checksum(migration));
-    record.run();
-    transaction.commit();
-  }
+  return version_of(db, sqlite_migrations::kAssets);
 }
 
 }  // namespace
@@ -134,8 +83,6 @@ std::int64_t transactions_of(Connection& db) {
 void set_checkpoint_on_close(Connection& db, bool on) {
   sqlite3_db_config(sqlite(db).getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
 }
-
-int schema_version() { return version_of(migrations::kAssets.back().name); }
 
 Connection open_writer(const std::string& path, const WriteLock& lock, int version) {
   return guarded("open", path, [&] {
@@ -176,7 +123,7 @@ Connection open_writer(const std::string& path, const WriteLock& lock, int versi
     }
     set_pragma(db, "synchronous", 2);
     set_pragma(db, "journal_size_limit", kJournalSizeLimit);
-    migrate(db, version);
+    migrate(db, sqlite_migrations::kAssets, version, [&db] { return check_ours(db); });
     set_checkpoint_on_close(db, true);
     return db;
   });

@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "store/postgres.h"
+#include "store/schema.h"
 #include "store/sqlite.h"
 #include "store/write_lock.h"
 
@@ -22,7 +24,7 @@ struct Damaged : core::Error {
       : Error(core::ErrorCode::kStorage, message + "; restore a backup") {}
 };
 
-// Runs `action` and turns what SQLite throws into an Error: kUnavailable for a question that ran
+// Runs `action` and turns what an engine throws into an Error: kUnavailable for a question that ran
 // out of time or a busy database, kStorage for the rest, of damage as Damaged.
 template <typename Action>
 auto guarded(std::string_view what, const std::string& path, Action action) {
@@ -47,11 +49,10 @@ auto guarded(std::string_view what, const std::string& path, Action action) {
         code == SQLITE_BUSY ? core::ErrorCode::kUnavailable : core::ErrorCode::kStorage;
     throw core::Error(kind, "{}: {}: {} (SQLite {})", path, what, e.what(),
                       e.getExtendedErrorCode());
+  } catch (const PostgresError& e) {
+    throw error_of(e, path, what);
   }
 }
-
-// The schema version that this program makes: the number of its last migration.
-int schema_version();
 
 // Opens a database for writing, creates or migrates it, and sets what is needed so that a commit
 // survives a power loss. Throws Error(kStorage) if the file is not ours, is empty though it was not

@@ -474,9 +474,9 @@ int Store::redrive(std::optional<std::int64_t> notification_id, const std::strin
     Query update(
         db_,
         "UPDATE notification SET state = 'pending', tried_from = ?1, next_attempt = ?1, finished "
-        "= NULL WHERE state = 'dead' AND (?2 IS NULL OR id = ?2) AND (?3 = '' OR receiver = ?3)");
+        "= NULL WHERE state = 'dead' AND (?2 = 0 OR id = ?2) AND (?3 = '' OR receiver = ?3)");
     put(update, 1, now);
-    if (notification_id) update.bind(2, *notification_id);
+    update.bind(2, notification_id.value_or(0));
     update.bind(3, receiver);
     const auto count = static_cast<int>(update.run());
     transaction.commit();

@@ -16,10 +16,10 @@ using core::ErrorCode;
 
 Reader::Reader(const std::string& path, std::shared_ptr<SeriesCatalog> catalog)
     : path_(path),
-      db_(open_reader(path)),
+      db_(is_postgres(path) ? open_postgres_reader(path) : open_reader(path)),
       samples_(db_),
       catalog_(catalog ? std::move(catalog) : std::make_shared<SeriesCatalog>()) {
-  add_sample_table(db_);
+  if (!is_postgres(path)) add_sample_table(db_);
 }
 
 void Reader::set_deadline(std::chrono::milliseconds limit) {
@@ -123,7 +123,8 @@ std::string Reader::revision() {
         db_,
         "SELECT * FROM (SELECT max(id), count(finished), max(finished) FROM (SELECT id, finished "
         "FROM poll ORDER BY id DESC LIMIT 1000) n) p, (SELECT max(id) FROM alert_event) e, (SELECT "
-        "max(id), sum(ends_at) FROM silence) s, (SELECT max(id) FROM notification) m, (SELECT "
+        "max(id), CAST(sum(ends_at) AS BIGINT) FROM silence) s, (SELECT max(id) FROM notification) "
+        "m, (SELECT "
         "count(*) FROM notification WHERE state = 'pending') w");
     query.step();
     std::string text;

@@ -51,15 +51,19 @@ void record(Connection& db, std::int64_t poll_id, const PollReport& report, std:
 
 Store::Store(const std::string& path, std::optional<Time> set_aside)
     : path_(path),
-      lock_(path),
-      db_(set_aside ? open_or_set_aside(path, lock_, *set_aside) : open_writer(path, lock_)),
+      lock_(is_postgres(path) ? nullptr : std::make_unique<WriteLock>(path)),
+      db_(lock_ == nullptr ? open_postgres_writer(path)
+          : set_aside      ? open_or_set_aside(path, *lock_, *set_aside)
+                           : open_writer(path, *lock_)),
       samples_(db_) {
+  if (lock_ == nullptr) return;
+  reserve_.emplace(path_);
   add_sample_table(db_);
 }
 
 void Store::note(const std::exception& error) {
   if (dynamic_cast<const Damaged*>(&error) == nullptr || damaged_.exchange(true)) return;
-  lock_.note_damage(true);
+  if (lock_ != nullptr) lock_->note_damage(true);
 }
 
 int Store::recover(Time now) {

@@ -115,8 +115,9 @@ struct AlertTransition {
 // method throws Error(kStorage) if it fails, and has then changed nothing.
 class Store {
  public:
-  // Takes the lock of the database, opens, creates or migrates it. A damaged one is refused, unless
-  // `set_aside` says at what time it is moved aside for a new one.
+  // Opens, creates or migrates a database. `path` is that of a file, whose lock it takes, or the
+  // URL of one on a server (store/postgres.h). A damaged file is refused, unless `set_aside` says
+  // at what time it is moved aside for a new one.
   explicit Store(const std::string& path, std::optional<core::Time> set_aside = std::nullopt);
 
   const std::string& path() const { return path_; }
@@ -127,7 +128,7 @@ class Store {
   bool damaged() const { return damaged_; }
 
   // Whether the disk has room for a poll; before each. Without it the reserve is given back.
-  Room room() const { return reserve_.check(); }
+  Room room() const { return reserve_ ? reserve_->check() : Room{}; }
 
   // Marks the polls that were running when the last process ended as interrupted; how many.
   int recover(core::Time now);
@@ -298,8 +299,9 @@ class Store {
   std::mutex mutex_;
   std::mutex summing_;
   std::atomic<bool> sum_wanted_ = false;
-  WriteLock lock_;
-  Reserve reserve_{path_};
+  // A file has them; a server looks after itself.
+  std::unique_ptr<WriteLock> lock_;
+  std::optional<Reserve> reserve_;
   Connection db_;
   Samples samples_;
   std::map<std::string, SeriesIndex> regions_;

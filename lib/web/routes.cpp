@@ -187,7 +187,7 @@ constexpr std::array<std::pair<std::string_view, const char*>, 5> kAssetTypes{{
 }};
 
 Response embedded(std::string_view name) {
-  for (const assets::Asset& asset : assets::kAssets) {
+  for (const core::Asset& asset : assets::kAssets) {
     if (asset.name != name) continue;
     for (const auto& [end, type] : kAssetTypes) {
       if (!name.ends_with(end)) continue;

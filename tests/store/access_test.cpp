@@ -5,7 +5,7 @@
 #include "store/history.h"
 #include "store/reader.h"
 #include "store/store.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
 #include "support/usage.h"
 
 namespace usaged::store {
@@ -45,7 +45,7 @@ class AccessTest : public ::testing::Test {
   }
 
   support::TempFolder folder_;
-  std::string path_ = folder_.path("u.db");
+  std::string path_ = support::database_in(folder_);
   Store store_{path_};
 };
 

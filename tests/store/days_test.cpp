@@ -4,7 +4,8 @@
 
 #include "core/error.h"
 #include "store/store.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
+#include "support/samples.h"
 #include "support/usage.h"
 
 namespace usaged::store {
@@ -44,7 +45,7 @@ class DaysTest : public ::testing::Test {
   }
 
   support::TempFolder folder_;
-  std::string path_ = folder_.path("u.db");
+  std::string path_ = support::database_in(folder_);
   Store store_{path_};
 };
 
@@ -54,21 +55,21 @@ TEST_F(DaysTest, SettlesEachDayOnceAndEverySampleStaysAsItIs) {
                                       std::to_string(level));
   };
   const auto samples = [&] {
-    Reader reader(path_);
-    Query all(reader.db(),
-              "SELECT group_concat(poll_id || ' ' || series_id || ' ' || ifnull(total, '-') || ' ' "
-              "|| ifnull(cost, '-') || ' ' || gone, '; ') FROM (SELECT * FROM sample WHERE poll_id "
-              "< 4 ORDER BY poll_id, series_id)");
-    all.step();
-    return all.text(0);
+    auto rows = support::sample_rows(path_);
+    std::erase_if(rows, [](const support::SampleRow& row) { return row.poll > 3; });
+    return rows;
   };
   poll(kMidnight + kHour, {usage("111111111111", kEc2, 5, 1)});
   poll(kMidnight + 9 * kHour, {usage("111111111111", kEc2, 9, std::nullopt)});
   poll(kMidnight + 23 * kHour, {usage("111111111111", kEc2, 7, 3),
                                 usage("222222222222", kEc2, std::nullopt, std::nullopt)});
   EXPECT_EQ(blocks(1), 0);  // it is not over
-  const std::string before = samples();
-  EXPECT_EQ(before, "1 1 5.0 1.0 0; 2 1 9.0 - 0; 3 1 7.0 3.0 0; 3 2 - - 0");
+  const auto before = samples();
+  EXPECT_THAT(before,
+              ::testing::ElementsAre(support::SampleRow{1, 1, 5, 1, false},
+                                     support::SampleRow{2, 1, 9, std::nullopt, false},
+                                     support::SampleRow{3, 1, 7, 3, false},
+                                     support::SampleRow{3, 2, std::nullopt, std::nullopt, false}));
   poll(kMidnight + 25 * kHour, {});
   EXPECT_EQ(blocks(1), 1);
   EXPECT_EQ(blocks(0), 1);

@@ -4,7 +4,7 @@
 
 #include "store/export.h"
 #include "store/store.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
 #include "support/usage.h"
 
 namespace usaged::store {
@@ -49,7 +49,7 @@ class EchoTest : public ::testing::Test {
   }
 
   support::TempFolder folder_;
-  Store store_{folder_.path("u.db")};
+  Store store_{support::database_in(folder_)};
   Reader reader_{store_.path()};
 };
 

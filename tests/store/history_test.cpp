@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "store/coverage.h"
 #include "store/store.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
 #include "support/usage.h"
 
 namespace usaged::store {
@@ -50,7 +50,7 @@ class HistoryTest : public ::testing::Test {
   }
 
   support::TempFolder folder_;
-  Store store_{folder_.path("u.db")};
+  Store store_{support::database_in(folder_)};
   std::unique_ptr<Reader> reader_;
 };
 

@@ -7,7 +7,7 @@
 #include "store/export.h"
 #include "store/history.h"
 #include "store/store.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
 #include "support/usage.h"
 
 namespace usaged::store {
@@ -105,7 +105,7 @@ TEST_F(ImportTest, EveryBadRowIsReportedWithLineAndReason) {
 }
 
 TEST_F(ImportTest, TheSameFileTwiceChangesNothing) {
-  Store store(folder_.path("u.db"));
+  Store store(support::database_in(folder_));
   const std::string text = kHeader +
                            "2026-03-01T00:00:00Z,123456789012,eu-west-1,EC2,1,2\n"
                            "2026-03-01T01:00:00Z,123456789012,eu-west-1,EC2,2,3\n"
@@ -119,7 +119,7 @@ TEST_F(ImportTest, TheSameFileTwiceChangesNothing) {
 }
 
 TEST_F(ImportTest, ARowThatDiffersIsBadAndAllOrNothing) {
-  Store store(folder_.path("u.db"));
+  Store store(support::database_in(folder_));
   import_text(store, kHeader + "2026-03-01T00:00:00Z,123456789012,eu-west-1,EC2,1,2\n");
   const std::string once = exported(store.path());
   const std::string text = kHeader +
@@ -135,7 +135,7 @@ TEST_F(ImportTest, ARowThatDiffersIsBadAndAllOrNothing) {
 }
 
 TEST_F(ImportTest, AnotherInstanceAnswersAlike) {
-  Store first(folder_.path("a.db"));
+  Store first(support::database_in(folder_, "a.db"));
   for (int hour = 0; hour < 80; ++hour) {
     std::vector<core::UsageTotal> totals{
         usage("111111111111", "EC2_INSTANCE_HOURS", 0.1 * hour, 0.3 * hour),
@@ -194,7 +194,7 @@ TEST_F(ImportTest, AnIntervalThatIsNotKnownIsNotWrittenAs0) {
 }
 
 TEST_F(ImportTest, OlderHistoryMakesLaterDaysExact) {
-  Store store(folder_.path("u.db"));
+  Store store(support::database_in(folder_));
   const auto sum = [](Time t) {  // 24 a day since long before, but from a day on that is known
     return 24.0 * std::min(30.0, static_cast<double>((t - kStart).count()) / 86400);
   };
@@ -225,7 +225,7 @@ TEST_F(ImportTest, OlderHistoryMakesLaterDaysExact) {
 }
 
 TEST_F(ImportTest, WhatIsImportedIsNoTargetThatIsAsked) {
-  Store store(folder_.path("u.db"));
+  Store store(support::database_in(folder_));
   core::Target target;
   target.name = "t";
   target.regions = {"eu-west-1"};

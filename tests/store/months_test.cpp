@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "store/store.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
 #include "support/usage.h"
 
 namespace usaged::store {
@@ -41,7 +41,7 @@ class MonthsTest : public ::testing::Test {
   }
 
   support::TempFolder folder_;
-  Store store_{folder_.path("u.db")};
+  Store store_{support::database_in(folder_)};
 };
 
 TEST_F(MonthsTest, SumTheirDaysAndTheRunningOneIsProjected) {

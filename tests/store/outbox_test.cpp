@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "store/store.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
 
 namespace usaged::store {
 namespace {
@@ -55,7 +55,7 @@ class Outbox : public ::testing::Test {
   }
 
   support::TempFolder folder_;
-  std::string path_ = folder_.path("u.db");
+  std::string path_ = support::database_in(folder_);
   Store store_{path_};
 };
 

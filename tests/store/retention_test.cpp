@@ -7,7 +7,8 @@
 #include "store/days.h"
 #include "store/history.h"
 #include "store/store.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
+#include "support/samples.h"
 #include "support/usage.h"
 
 namespace usaged::store {
@@ -88,7 +89,7 @@ class RetentionTest : public ::testing::Test {
   }
 
   support::TempFolder folder_;
-  Store store_{folder_.path("u.db")};
+  Store store_{support::database_in(folder_)};
   core::Target target_ = [] {
     core::Target t;
     t.name = "t";
@@ -109,10 +110,9 @@ TEST_F(RetentionTest, OldDaysAreThoseOfADailyPoll) {
                   std::to_string(core::unix_seconds(kStart + 25 * kDay))),
             25);
   EXPECT_EQ(count("SELECT count(*) FROM poll WHERE outcome = 'ok'"), 23 + 35 * 24);
-  EXPECT_EQ(
-      count("SELECT count(*) FROM sample v LEFT JOIN poll p ON p.id = v.poll_id WHERE p.id IS "
-            "NULL"),
-      0);
+  EXPECT_EQ(count("SELECT count(*) FROM sample_block b WHERE level = 0 AND NOT EXISTS (SELECT 1 "
+                  "FROM poll p WHERE p.id = b.at)"),
+            0);
   EXPECT_EQ(count("SELECT count(*) FROM poll_total"), 23 + 35 * 24);
   // What was asked before has the same answer, and what was gone stays gone.
   const auto after = days("111111111111");
@@ -142,11 +142,11 @@ TEST_F(RetentionTest, OldDaysAreThoseOfADailyPoll) {
 TEST_F(RetentionTest, AGoneSeriesIsGoneInThePollThatStays) {
   sixty_days();
   thin_all();
-  EXPECT_EQ(count("SELECT count(*) FROM sample WHERE gone = 1"), 1);
-  EXPECT_EQ(
-      count("SELECT p.started / 86400 - " + std::to_string(core::unix_seconds(kStart) / 86400) +
-            " FROM sample v JOIN poll p ON p.id = v.poll_id WHERE gone = 1"),
-      4);
+  auto gone = support::sample_rows(store_.path());
+  std::erase_if(gone, [](const support::SampleRow& row) { return !row.gone; });
+  ASSERT_EQ(gone.size(), 1U);
+  EXPECT_EQ(count("SELECT started / 86400 FROM poll WHERE id = " + std::to_string(gone[0].poll)),
+            core::unix_seconds(kStart) / 86400 + 4);
 }
 
 TEST_F(RetentionTest, WhatIsNotSettledOrYoungerOrForEverStays) {
@@ -161,6 +161,7 @@ TEST_F(RetentionTest, WhatIsNotSettledOrYoungerOrForEverStays) {
 }
 
 TEST_F(RetentionTest, SpaceIsGivenBack) {
+  USAGED_NEEDS_A_FILE();
   store_.set_targets({target_}, kStart);
   std::vector<core::UsageTotal> totals;
   for (int i = 0; i < 1500; ++i) {

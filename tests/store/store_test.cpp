@@ -8,7 +8,8 @@
 #include "core/error.h"
 #include "store/checked_pages.h"
 #include "store/reader.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
+#include "support/samples.h"
 #include "support/usage.h"
 
 namespace usaged::store {
@@ -45,7 +46,7 @@ class StoreTest : public ::testing::Test {
   }
 
   support::TempFolder folder_;
-  std::string path_ = folder_.path("u.db");
+  std::string path_ = support::database_in(folder_);
 };
 
 TEST_F(StoreTest, KeepsTheDoublesAsTheyCameAndNullForWhatDidNotCome) {
@@ -55,14 +56,9 @@ TEST_F(StoreTest, KeepsTheDoublesAsTheyCameAndNullForWhatDidNotCome) {
          {usage("111111111111", "EC2_INSTANCE_HOURS", 0.1 + 0.2, 1.0 / 3),
           usage("111111111111", "ECR_RESCAN", std::nullopt, std::nullopt)});
   }
-  Reader reader(path_);
-  Query row(reader.db(), "SELECT total, cost FROM sample ORDER BY series_id");
-  ASSERT_TRUE(row.step());
-  EXPECT_EQ(row.real(0), 0.1 + 0.2);
-  EXPECT_EQ(row.real(1), 1.0 / 3);
-  ASSERT_TRUE(row.step());
-  EXPECT_TRUE(row.is_null(0));
-  EXPECT_TRUE(row.is_null(1));
+  EXPECT_THAT(support::sample_rows(path_),
+              ::testing::ElementsAre(support::SampleRow{1, 1, 0.1 + 0.2, 1.0 / 3, false},
+                                     support::SampleRow{1, 2, std::nullopt, std::nullopt, false}));
 }
 
 TEST_F(StoreTest, ASnapshotThatFailsLeavesNothingButItsRunningPoll) {
@@ -72,12 +68,14 @@ TEST_F(StoreTest, ASnapshotThatFailsLeavesNothingButItsRunningPoll) {
   // The same series twice is noticed in the middle of the transaction.
   EXPECT_THROW(store.finish_poll(id, {{usage("222222222222", "X", 1, 1), same, same}, {}}, {}),
                Error);
-  EXPECT_EQ(count("SELECT count(*) FROM sample"), 0);
+  EXPECT_EQ(count("SELECT count(*) FROM sample_block"), 0);
   EXPECT_EQ(count("SELECT count(*) FROM series"), 0);
   EXPECT_EQ(count("SELECT count(*) FROM poll WHERE outcome = 'running'"), 1);
   // The series that were rolled back are made again.
   store.finish_poll(id, {{same}, {}}, {kStart, Outcome::kOk, 1, 1, "", ""});
-  EXPECT_EQ(count("SELECT count(*) FROM sample JOIN series ON id = series_id"), 1);
+  const auto rows = support::sample_rows(path_);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(count("SELECT count(*) FROM series WHERE id = " + std::to_string(rows[0].series)), 1);
 }
 
 TEST_F(StoreTest, APollEndsOnce) {
@@ -93,9 +91,12 @@ TEST_F(StoreTest, ASeriesThatGoesHasOneRowThatSaysSo) {
   poll(store, 0, {stays, usage("222222222222", "A", 1, 1)});
   poll(store, 1, {stays});
   poll(store, 2, {stays});
-  EXPECT_EQ(count("SELECT count(*) FROM sample WHERE gone = 1"), 1);
-  EXPECT_EQ(count("SELECT count(*) FROM sample WHERE gone = 1 AND total IS NULL AND poll_id = 2"),
-            1);
+  EXPECT_THAT(support::sample_rows(path_),
+              ::testing::ElementsAre(support::SampleRow{1, 1, 1, 1, false},
+                                     support::SampleRow{1, 2, 1, 1, false},
+                                     support::SampleRow{2, 1, 1, 1, false},
+                                     support::SampleRow{2, 2, std::nullopt, std::nullopt, true},
+                                     support::SampleRow{3, 1, 1, 1, false}));
 }
 
 TEST_F(StoreTest, RemembersTheLastAttemptAndHowManyFailed) {
@@ -146,6 +147,7 @@ TEST_F(StoreTest, MissingAccountsComeAndGo) {
 }
 
 TEST_F(StoreTest, SecondWriterIsRefused) {
+  USAGED_NEEDS_A_FILE();
   const Store store(path_);
   EXPECT_THAT(error_on_open(), HasSubstr("another inspector-usaged is writing"));
 }
@@ -157,6 +159,7 @@ TEST_F(StoreTest, AReaderCanNotWrite) {
 }
 
 TEST_F(StoreTest, DatabasesOfOthersAreRefusedAndLeftAsTheyAre) {
+  USAGED_NEEDS_A_FILE();
   {
     SQLite::Database other(path_, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
     other.exec("CREATE TABLE theirs (x)");
@@ -168,23 +171,19 @@ TEST_F(StoreTest, DatabasesOfOthersAreRefusedAndLeftAsTheyAre) {
 
 TEST_F(StoreTest, NewerSchemasAreRefused) {
   { const Store store(path_); }
-  {
-    SQLite::Database db(path_, SQLite::OPEN_READWRITE, 0, store::checked_pages());
-    db.exec("INSERT INTO migration (version, name, checksum) VALUES (999, 'x', 'y')");
-  }
+  support::change_database(
+      path_, "INSERT INTO migration (version, name, checksum) VALUES (999, 'x', 'y')");
   EXPECT_THAT(error_on_open(), HasSubstr("newer version"));
 }
 
 TEST_F(StoreTest, AMigrationThatWasEditedIsRefused) {
   { const Store store(path_); }
-  {
-    SQLite::Database db(path_, SQLite::OPEN_READWRITE, 0, store::checked_pages());
-    db.exec("UPDATE migration SET checksum = 'other'");
-  }
+  support::change_database(path_, "UPDATE migration SET checksum = 'other'");
   EXPECT_THAT(error_on_open(), HasSubstr("is not the one of this program"));
 }
 
 TEST_F(StoreTest, EmptyAndDamagedFilesAreRefused) {
+  USAGED_NEEDS_A_FILE();
   std::ofstream(path_).flush();
   EXPECT_THAT(error_on_open(), HasSubstr("the file is empty"));
   EXPECT_THAT(error_on_open(), HasSubstr("the file is empty"));
@@ -193,12 +192,14 @@ TEST_F(StoreTest, EmptyAndDamagedFilesAreRefused) {
 }
 
 TEST_F(StoreTest, AFirstStartThatWasCutShortIsTriedAgain) {
+  USAGED_NEEDS_A_FILE();
   WriteLock(path_).set_high_water(0);
   std::ofstream(path_).flush();
   EXPECT_EQ(error_on_open(), "no error");
 }
 
 TEST_F(StoreTest, ADatabaseThatLostItsEndIsNoticed) {
+  USAGED_NEEDS_A_FILE();
   {
     Store store(path_);
     poll(store, 0, {});
@@ -214,6 +215,7 @@ TEST_F(StoreTest, ADatabaseThatLostItsEndIsNoticed) {
 }
 
 TEST_F(StoreTest, WritesAreSynchronousAndTheFileIsMarked) {
+  USAGED_NEEDS_A_FILE();
   Store store(path_);
   EXPECT_EQ(count("PRAGMA application_id"), kApplicationId);
   Connection db = [&] {
@@ -293,6 +295,7 @@ TEST_F(StoreTest, AQuestionPastItsDeadlineEnds) {
 }
 
 TEST_F(StoreTest, TheShellsViewsShowTheNewestAndAll) {
+  USAGED_NEEDS_A_FILE();
   Store store(path_);
   poll(store, 0, {usage("111111111111", "A", 1, 10), usage("222222222222", "A", 2, 20)});
   poll(store, 1, {usage("111111111111", "A", 3, 30)});

@@ -1,5 +1,15 @@
 -- Times are Unix seconds, UTC.
 
+-- "iusg": what marks a database file as ours.
+PRAGMA application_id = 1769304935;
+
+CREATE TABLE migration (
+  version  INTEGER PRIMARY KEY,
+  name     TEXT    NOT NULL,
+  checksum TEXT    NOT NULL,
+  applied  INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+
 -- How many transactions there were: as many as the file beside the database says, or its end is lost.
 CREATE TABLE written (transactions INTEGER NOT NULL) STRICT;
 INSERT INTO written VALUES (0);

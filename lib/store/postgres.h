@@ -1,0 +1,93 @@
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+#include "store/connection.h"
+
+// The engine of a server: PostgreSQL, and what speaks its protocol.
+namespace usaged::store {
+
+// Whether the name of a database is that of one on a server: postgresql://[USER@]HOST[:PORT]/NAME
+// [?PARAMETER=VALUE&...], as libpq has it.
+bool is_postgres(std::string_view database);
+
+// What the server, or the way to it, said: SQLSTATE (PostgreSQL, appendix A) and message.
+struct PostgresError : std::runtime_error {
+  PostgresError(std::string sqlstate, const std::string& message)
+      : std::runtime_error(message), state(std::move(sqlstate)) {}
+  std::string state;  // "08006" if there is no connection
+};
+
+// kUnavailable for what may be over soon (no connection, a deadline, a lock, a server that starts),
+// kStorage for the rest.
+core::Error error_of(const PostgresError& error, const std::string& database,
+                     std::string_view what);
+
+class PostgresEngine : public Engine {
+ public:
+  enum class Access { kRead, kWrite };
+
+  // Throws PostgresError.
+  PostgresEngine(const std::string& url, Access access);
+  ~PostgresEngine() override;
+
+  std::unique_ptr<Statement> prepare(const std::string& sql) override;
+  void execute(const std::string& sql) override;
+  // Writers of one database wait for each other, in whichever process they are.
+  void begin_write() override;
+  void begin_read() override;
+  // If the connection is lost meanwhile, a new one tells whether it was committed.
+  void commit() override;
+  void roll_back() noexcept override;
+  void set_deadline(std::chrono::steady_clock::time_point deadline) override {
+    deadline_ = deadline;
+  }
+  // The server's autovacuum does.
+  void give_back_space() override {}
+  const std::string& place() const override { return place_; }
+
+ private:
+  friend class PostgresStatement;
+  struct Close {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+    void operator()(PGresult* result) const { PQclear(result); }
+  };
+  using Result = std::unique_ptr<PGresult, Close>;
+
+  // A connection that works, made anew if need be and no transaction is open.
+  PGconn* connection();
+  void connect();
+  // Waits for what was sent; throws if that failed, or the deadline has passed.
+  Result wait();
+  Result run(const std::string& sql);
+  bool committed();
+  [[noreturn]] void fail(const PGresult* result);
+
+  std::string url_;
+  std::string place_;
+  Access access_;
+  std::unique_ptr<PGconn, Close> connection_;
+  int session_ = 0;     // counts connections: statements are prepared in one
+  int statements_ = 0;  // names given
+  bool open_ = false;   // a transaction
+  std::string writer_;  // the key of this process's row in `written`
+  std::int64_t transactions_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+};
+
+// Opens a database for writing; creates or migrates it. Others may have it open. Throws
+// PostgresError, and Error(kConfig) if it was made by a newer version.
+Connection open_postgres_writer(const std::string& url);
+
+// Opens one for reading. Throws PostgresError, and Error(kStorage) if its schema is not this
+// version's.
+Connection open_postgres_reader(const std::string& url);
+
+}  // namespace usaged::store

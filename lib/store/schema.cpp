@@ -1,0 +1,67 @@
+#include "store/schema.h"
+
+#include <charconv>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "embedded_sqlite_migrations.h"
+
+namespace usaged::store {
+namespace {
+
+using core::Error;
+using core::ErrorCode;
+
+int number_of(const core::Asset& migration) {
+  int number = 0;
+  std::from_chars(migration.name.data(), migration.name.data() + migration.name.size(), number);
+  return number;
+}
+
+std::string checksum(const core::Asset& migration) {
+  return core::hex(core::sha256(migration.text));
+}
+
+}  // namespace
+
+int schema_version() { return number_of(sqlite_migrations::kAssets.back()); }
+
+int version_of(Connection& db, Migrations migrations) {
+  const std::string& place = db.engine().place();
+  Query applied(db, "SELECT version, name, checksum FROM migration ORDER BY version");
+  int version = 0;
+  while (applied.step()) {
+    version = static_cast<int>(applied.integer(0));
+    if (version > schema_version()) {
+      throw Error(ErrorCode::kConfig,
+                  "{}: was made by a newer version (its schema is {} or above, this program knows "
+                  "{}); it was left as it is. Install the newer version again",
+                  place, version, schema_version());
+    }
+    if (applied.text(2) != checksum(migrations[static_cast<std::size_t>(version - 1)])) {
+      throw Error(ErrorCode::kStorage,
+                  "{}: its migration {} is not the one of this program; it was left as it is",
+                  place, applied.text(1));
+    }
+  }
+  return version;
+}
+
+void migrate(Connection& db, Migrations migrations, int to, const std::function<int()>& version) {
+  const int before = version();
+  for (const core::Asset& migration : migrations) {
+    const int number = number_of(migration);
+    if (number <= before || number > to) continue;
+    Transaction transaction(db);
+    if (number <= version()) continue;
+    db.execute(std::string(migration.text));
+    Query record(db, "INSERT INTO migration (version, name, checksum) VALUES (?, ?, ?)");
+    record.bind(1, number);
+    record.bind(2, std::string(migration.name));
+    record.bind(3, checksum(migration));
+    record.run();
+    transaction.commit();
+  }
+}
+
+}  // namespace usaged::store

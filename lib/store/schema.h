@@ -1,0 +1,25 @@
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "core/asset.h"
+#include "store/connection.h"
+
+// The migrations of a database, whichever engine it is of.
+namespace usaged::store {
+
+using Migrations = std::span<const core::Asset>;
+
+// The schema version that this program makes: the number of its last migration.
+int schema_version();
+
+// The version of a database that has a table `migration`. Throws Error(kConfig) if a newer program
+// made it, and Error(kStorage) if its migrations are not these.
+int version_of(Connection& db, Migrations migrations);
+
+// Applies those up to `to` that are missing by `version` (0: there is no table yet), each in a
+// transaction: others may be about to do the same.
+void migrate(Connection& db, Migrations migrations, int to, const std::function<int()>& version);
+
+}  // namespace usaged::store
