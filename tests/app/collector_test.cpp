@@ -163,7 +163,7 @@ TEST_F(CollectorTest, APollThatBreaksOffOnItsSecondPageLeavesNoSamples) {
   make(world);
   EXPECT_NE(collector_->poll_due().at(0).outcome, Outcome::kOk);
   store::Reader reader(world.config.database);
-  EXPECT_EQ(reader.db().integer("SELECT count(*) FROM sample"), 0);
+  EXPECT_EQ(reader.db().integer("SELECT count(*) FROM sample_block"), 0);
   EXPECT_EQ(polls(world).at(0).pages, 1);
 }
 

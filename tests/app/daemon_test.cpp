@@ -45,6 +45,7 @@ TEST(Daemon, PollsServesAndStops) {
 }
 
 TEST(Daemon, GoesOnWithoutADatabaseThatWasDamaged) {
+  USAGED_NEEDS_A_FILE();
   World world;
   world.start_simulator();
   world.start_daemon().step();
@@ -272,6 +273,7 @@ TEST(Daemon, AGapDoesNotResolveAnAlert) {
 }
 
 TEST(Daemon, ASecondOneOnTheSameDatabaseIsRefused) {
+  USAGED_NEEDS_A_FILE();
   World world;
   world.start_simulator();
   world.start_daemon();

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "store/store.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
 #include "support/usage.h"
 
 namespace usaged::app {
@@ -56,7 +56,7 @@ class RulesTest : public ::testing::Test {
   }
 
   support::TempFolder folder_;
-  store::Store store_{folder_.path("u.db")};
+  store::Store store_{support::database_in(folder_)};
 };
 
 TEST_F(RulesTest, AThresholdFiresFromItsLimitOn) {

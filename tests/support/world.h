@@ -9,8 +9,8 @@
 #include "app/log.h"
 #include "core/config.h"
 #include "sim/simulator.h"
+#include "support/database.h"
 #include "support/environment.h"
-#include "support/temp_folder.h"
 #include "support/wait.h"
 
 namespace usaged::support {
@@ -21,7 +21,7 @@ struct World {
     options.organization.accounts = accounts;
     options.now = options.signing_now = [this] { return clock.now(); };
     if (!faults.empty()) options.faults = sim::parse_faults("faults", faults);
-    config.database = folder.path("u.db");
+    config.database = database_in(folder);
     config.http.port = 0;
   }
 

@@ -7,7 +7,7 @@
 
 #include "core/text.h"
 #include "store/store.h"
-#include "support/temp_folder.h"
+#include "support/database.h"
 #include "support/usage.h"
 #include "web/routes.h"
 
@@ -129,7 +129,7 @@ class Replies : public ::testing::Test {
   }
 
   support::TempFolder folder_;
-  store::Store store_{folder_.path("u.db")};
+  store::Store store_{support::database_in(folder_)};
   store::ReaderPool readers_{store_.path(), 2};
   Counters counters_;
   int changes_ = 0;

@@ -18,8 +18,8 @@
 #include "core/text.h"
 #include "store/checked_pages.h"
 #include "store/store.h"
+#include "support/database.h"
 #include "support/raw_http.h"
-#include "support/temp_folder.h"
 #include "support/usage.h"
 #include "support/wait.h"
 #include "web/routes.h"
@@ -82,7 +82,7 @@ class ServerTest : public ::testing::Test {
   std::mutex requests_mutex_;
   std::vector<Request> requests_;
   support::TempFolder folder_;
-  store::Store store_{folder_.path("u.db")};
+  store::Store store_{support::database_in(folder_)};
   Counters counters_;
   std::string not_ready_;
   std::atomic<core::Time> now_{kNow};
@@ -294,10 +294,11 @@ TEST_F(ServerTest, AStreamThatFailsHasNoEnd) {
   EXPECT_EQ(status_of(reply), 200);
   // The client reads no further, so the server waits in the middle; then the rest is gone.
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  {
-    SQLite::Database db(store_.path(), SQLite::OPEN_READWRITE, 0, store::checked_pages());
-    db.exec("DROP TABLE sample_block");
-  }
+  support::change_database(store_.path(),
+                           store::is_postgres(store_.path())
+                               ? "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid "
+                                 "<> pg_backend_pid() AND application_name = 'inspector-usaged'"
+                               : "DROP TABLE sample_block");
   std::string piece(65536, '\0');
   for (int n = 0; (n = socket.receiveBytes(piece.data(), 65536)) > 0;) {
     reply.append(piece, 0, static_cast<std::size_t>(n));
