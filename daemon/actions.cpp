@@ -97,7 +97,7 @@ Json act(const Globals& globals, const ActionFlags& given, const std::string& me
          const std::function<Json(const web::Actors&, core::Time)>& action) {
   if (given.url.empty()) {
     const std::string database = database_of(globals, given.database);
-    if (!std::filesystem::exists(database)) {
+    if (!store::is_postgres(database) && !std::filesystem::exists(database)) {
       throw Error(ErrorCode::kNotFound, "{}: there is no such database", database);
     }
     try {

@@ -55,6 +55,7 @@ void demo(const DemoFlags& flags) {
   const DemoFolder folder;
   app::DemoOptions options = flags.options;
   if (options.database.empty()) options.database = folder.file("demo.db");
+  store::require_file(options.database, "the demo makes a file");
   if (std::filesystem::exists(options.database)) {
     throw core::Error(core::ErrorCode::kInvalid, "--database: {} exists; the demo makes a new one",
                       options.database);

@@ -47,7 +47,11 @@ void run(const Globals& globals, const SqlFlags& flags) {
   if (flags.as_json && flags.as_csv) {
     throw core::Error(core::ErrorCode::kInvalid, "choose one of --json and --csv");
   }
-  store::Reader reader(database_of(globals, flags.database));
+  const std::string database = database_of(globals, flags.database);
+  store::require_file(database,
+                      "ask it with psql; samples are packed there: `inspector-usaged export` "
+                      "writes them as CSV");
+  store::Reader reader(database);
   const std::string text =
       flags.query.empty()
           ? std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>())

@@ -168,6 +168,7 @@ void Doctor::named_files() {
 }
 
 void Doctor::folder() {
+  if (store::is_postgres(config_.database)) return;
   const fs::path path = fs::path(config_.database).parent_path();
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) {
@@ -190,6 +191,7 @@ void Doctor::folder() {
 }
 
 void Doctor::disk() {
+  if (store::is_postgres(config_.database)) return;
   const std::string path = fs::path(config_.database).parent_path().string();
   struct statvfs info {};
   if (::statvfs(path.c_str(), &info) != 0) return;  // said of the folder
@@ -216,6 +218,10 @@ void Doctor::database() {
     bad("database", path + ": was damaged, and is not served any more",
         "restore a backup, import what was polled since, and take these files away");
   }
+  if (store::is_postgres(config_.database)) {
+    server();
+    return;
+  }
   if (!fs::exists(config_.database)) {
     doubtful("database", config_.database + ": is not there yet",
              "start the daemon, which makes it");
@@ -236,8 +242,19 @@ void Doctor::database() {
   }
 }
 
+void Doctor::server() {
+  try {
+    store::Reader reader(config_.database);
+    good("database",
+         fmt::format("{}: answers, schema {}", reader.place(), store::schema_version()));
+  } catch (const Error& e) {
+    bad("database", e.what(),
+        "see that the server runs, and what it says of this user; the daemon makes the tables");
+  }
+}
+
 void Doctor::collection() {
-  if (!fs::exists(config_.database)) return;
+  if (!store::is_postgres(config_.database) && !fs::exists(config_.database)) return;
   try {
     store::Reader reader(config_.database);
     int fine = 0;

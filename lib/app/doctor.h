@@ -45,6 +45,7 @@ class Doctor {
   void disk();
   void clock();
   void database();
+  void server();
   void collection();
   void unit();
   void daemon();

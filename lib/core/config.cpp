@@ -323,6 +323,17 @@ const std::map<std::string, std::set<ReceiverKind>>& keys_of_receivers() {
   return kKeys;
 }
 
+// Whether the name of a database is a URL with a password: before the host, or as a parameter.
+bool has_password(std::string_view database) {
+  const std::size_t start = database.find("://");
+  if (start == std::string_view::npos) return false;
+  const std::size_t query = database.find('?');
+  const std::string_view server = database.substr(start + 3, query - start - 3);
+  const std::size_t at = server.find('@');
+  return (at != std::string_view::npos && server.find(':') < at) ||
+         (query != std::string_view::npos && database.find("password=", query) != database.npos);
+}
+
 class Reader {
  public:
   Reader(const std::string& name, const std::string& text, std::string folder)
@@ -332,6 +343,11 @@ class Reader {
     YamlMap root = file_.root();
     root.read("database", config_.database, [](const std::string& text) {
       if (text.empty()) throw Error(ErrorCode::kInvalid, "is empty; write the path of a file");
+      if (has_password(text)) {
+        throw Error(ErrorCode::kInvalid,
+                    "has a password, which others may read here; name a file that has it, as "
+                    "passfile=FILE, or in PGPASSFILE (PostgreSQL, \"The Password File\")");
+      }
       return text;
     });
     if (auto map = root.map("log")) read_log(*map);

@@ -71,6 +71,7 @@ Verification require_whole(const std::string& path, const char* what) {
 }  // namespace
 
 Verification verify(const std::string& path) {
+  require_file(path, "its own tools check it (pg_amcheck)");
   const std::int64_t expected = high_water_beside(path);
   Connection db = open_reader(path);
   return guarded("verify", path, [&] {
@@ -124,6 +125,7 @@ Verification verify(const std::string& path) {
 
 Verification back_up(const std::string& database, const std::string& copy,
                      const std::function<void(double)>& progress) {
+  require_file(database, "its own tools copy it (pg_dump)");
   std::error_code ignored;
   if (fs::exists(copy, ignored)) {
     throw Error(ErrorCode::kConflict, "{}: is there already", copy);
@@ -163,6 +165,7 @@ Verification back_up(const std::string& database, const std::string& copy,
 }
 
 std::string restore(const std::string& copy, const std::string& database, core::Time now) {
+  require_file(database, "its own tools restore it (pg_restore)");
   const WriteLock lock(database);
   require_whole(copy, "is not whole; nothing has changed");
   const Draft draft(database + ".partial");

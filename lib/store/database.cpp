@@ -84,6 +84,11 @@ void set_checkpoint_on_close(Connection& db, bool on) {
   sqlite3_db_config(sqlite(db).getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
 }
 
+void require_file(const std::string& database, std::string_view instead) {
+  if (!is_postgres(database)) return;
+  throw Error(ErrorCode::kInvalid, "{}: is on a server; {}", place_of(database), instead);
+}
+
 Connection open_writer(const std::string& path, const WriteLock& lock, int version) {
   return guarded("open", path, [&] {
     const std::int64_t expected = lock.high_water().value_or(0);

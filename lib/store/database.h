@@ -54,6 +54,10 @@ auto guarded(std::string_view what, const std::string& path, Action action) {
   }
 }
 
+// Throws Error(kInvalid) if a database is on a server: `instead` says what does there what only a
+// file lets us do.
+void require_file(const std::string& database, std::string_view instead);
+
 // Opens a database for writing, creates or migrates it, and sets what is needed so that a commit
 // survives a power loss. Throws Error(kStorage) if the file is not ours, is empty though it was not
 // about to be made, is damaged, or was made by a newer version. Migrates to `version`, if it is not

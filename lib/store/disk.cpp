@@ -44,6 +44,15 @@ std::string Room::text() const {
   return fmt::format("{} MB are free, {} MB are needed", free >> 20U, kNeeded >> 20U);
 }
 
+Footprint footprint_of_file(const std::string& database) {
+  const auto size = [](const std::string& path) {
+    std::error_code error;
+    const std::uintmax_t bytes = std::filesystem::file_size(path, error);
+    return error ? 0 : static_cast<std::int64_t>(bytes);
+  };
+  return {size(database), size(database + "-wal"), room_for(database).free};
+}
+
 Room room_for(const std::string& database) {
   struct statvfs info {};
   if (::statvfs(folder_of(database).c_str(), &info) != 0) return {};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 // Room on the file system that a database is on.
@@ -15,6 +16,14 @@ struct Room {
   bool enough() const { return free >= kNeeded; }
   std::string text() const;  // "12 MB are free, 64 MB are needed"
 };
+
+// What a database takes, and may still take; nullopt where that is not known: of one on a server.
+struct Footprint {
+  std::optional<std::int64_t> bytes{};
+  std::optional<std::int64_t> wal_bytes{};
+  std::optional<std::int64_t> free_bytes{};
+};
+Footprint footprint_of_file(const std::string& database);
 
 // What there is now. A file system that doesn't say has enough.
 Room room_for(const std::string& database);

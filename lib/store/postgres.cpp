@@ -94,15 +94,6 @@ std::string with_numbers(const std::string& sql, int& parameters) {
   return text;
 }
 
-// The database and its server, without what a URL may have of secrets.
-std::string place_of(const std::string& url) {
-  const std::size_t at = url.find('@');
-  const std::size_t start = url.find("://") + 3;
-  const std::size_t end = url.find('?');
-  const std::size_t from = at != std::string::npos && at < end ? at + 1 : start;
-  return "postgresql://" + url.substr(from, end == std::string::npos ? end : end - from);
-}
-
 std::string random_name() {
   std::random_device random;
   return fmt::format("{:08x}{:08x}", random(), random());
@@ -244,6 +235,14 @@ class PostgresStatement : public Statement {
 
 bool is_postgres(std::string_view database) {
   return database.starts_with("postgresql://") || database.starts_with("postgres://");
+}
+
+std::string place_of(const std::string& url) {
+  const std::size_t at = url.find('@');
+  const std::size_t start = url.find("://") + 3;
+  const std::size_t end = url.find('?');
+  const std::size_t from = at != std::string::npos && at < end ? at + 1 : start;
+  return "postgresql://" + url.substr(from, end == std::string::npos ? end : end - from);
 }
 
 Error error_of(const PostgresError& error, const std::string& database, std::string_view what) {

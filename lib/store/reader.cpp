@@ -465,6 +465,16 @@ std::vector<AlertCount> Reader::alert_counts() {
   });
 }
 
+Footprint Reader::footprint() {
+  if (!is_postgres(path_)) return footprint_of_file(path_);
+  return guarded("read the size", path_, [&] {
+    return Footprint{
+        .bytes = db_.integer("SELECT CAST(coalesce(sum(pg_total_relation_size(oid)), 0) AS BIGINT) "
+                             "FROM pg_class WHERE relkind = 'r' AND relnamespace = "
+                             "to_regnamespace(current_schema())")};
+  });
+}
+
 std::vector<DeliveryCount> Reader::delivery_counts() {
   return guarded("read notifications", path_, [&] {
     Query query(

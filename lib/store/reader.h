@@ -21,6 +21,7 @@
 #include "store/catalog.h"
 #include "store/connection.h"
 #include "store/database.h"
+#include "store/disk.h"
 #include "store/samples.h"
 
 namespace usaged::store {
@@ -197,9 +198,12 @@ class Reader {
   std::vector<OutcomeCount> outcome_counts();
   std::vector<AlertCount> alert_counts();
   std::vector<DeliveryCount> delivery_counts();
+  Footprint footprint();
 
   Connection& db() { return db_; }
   const std::string& path() const { return path_; }
+  // Where the database is, for people; without the parameters of a URL.
+  const std::string& place() { return db_.engine().place(); }
   Samples& samples() { return samples_; }
   const std::shared_ptr<SeriesCatalog>& catalog() const { return catalog_; }
 

@@ -210,12 +210,6 @@ void alerts(Text& text, store::Reader& reader, const Counters::Values& values, c
   }
 }
 
-double bytes_of(const std::string& path) {
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  return error ? 0 : static_cast<double>(size);
-}
-
 // The fields of /proc/self/stat after the command's name; the first is "state", field 3 of proc(5).
 std::vector<std::string> process_fields() {
   std::ifstream file("/proc/self/stat");
@@ -292,13 +286,15 @@ std::string metrics_text(store::Reader& reader, const Counters& counters, core::
   accounts(text, reader);
   polls(text, reader, values);
   alerts(text, reader, values, now);
-  text.single("inspector_usaged_database_bytes", "gauge", "Size of the database file.",
-              bytes_of(reader.path()));
-  text.single("inspector_usaged_database_wal_bytes", "gauge", "Size of its write-ahead log.",
-              bytes_of(reader.path() + "-wal"));
-  text.single("inspector_usaged_disk_free_bytes", "gauge",
-              "What may be written to the disk of the database.",
-              static_cast<double>(store::room_for(reader.path()).free));
+  const store::Footprint footprint = reader.footprint();
+  const auto bytes = [&text](const char* name, const char* help,
+                             const std::optional<std::int64_t>& count) {
+    if (count) text.single(name, "gauge", help, static_cast<double>(*count));
+  };
+  bytes("inspector_usaged_database_bytes", "Size of the database.", footprint.bytes);
+  bytes("inspector_usaged_database_wal_bytes", "Size of its write-ahead log.", footprint.wal_bytes);
+  bytes("inspector_usaged_disk_free_bytes", "What may be written to the disk of the database.",
+        footprint.free_bytes);
   text.single("inspector_usaged_databases_set_aside", "gauge",
               "Damaged databases that were moved aside, and are still there.",
               static_cast<double>(store::set_aside(reader.path()).size()));

@@ -27,6 +27,9 @@ using core::Time;
 constexpr int kMostRows = 100000;
 constexpr core::Seconds kMostCollection = 400 * core::kDay;
 
+Json maybe(const std::optional<std::int64_t>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
 Json maybe(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 Json maybe(const std::optional<Time>& value) {
   return value ? Json(core::format_time(*value)) : Json(nullptr);
@@ -296,12 +299,6 @@ Json refreshes_json(store::Reader& reader) {
   return refreshes;
 }
 
-std::uint64_t file_size(const std::string& path) {
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  return error ? 0 : size;
-}
-
 }  // namespace
 
 std::string to_text(const Json& json, int indent) {
@@ -403,24 +400,24 @@ Json status_reply(Asking asking) {
   for (const store::OutcomeCount& count : asking.reader.outcome_counts()) polls += count.count;
   const bool polled = counts["ok"] + counts["retrying"] + counts["failing"] > 0;
   const std::string state = !polled ? "empty" : counts["failing"] > 0 ? "degraded" : "ok";
-  const std::string& path = asking.reader.path();
-  const store::Room room = store::room_for(path);
-  Json data{{"state", state},
-            {"version", USAGED_VERSION},
-            {"now", core::format_time(asking.now)},
-            {"revision", asking.reader.revision()},
-            {"database",
-             {{"path", path},
-              {"schema", store::schema_version()},
-              {"bytes", file_size(path)},
-              {"wal_bytes", file_size(path + "-wal")},
-              {"free_bytes", room.free},
-              {"has_room", room.enough()},
-              {"set_aside", store::set_aside(path)}}},
-            {"polls", polls},
-            {"alerts_firing", firing},
-            {"scopes", scope_counts},
-            {"tags", asking.reader.tag_names()}};
+  const store::Footprint footprint = asking.reader.footprint();
+  Json data{
+      {"state", state},
+      {"version", USAGED_VERSION},
+      {"now", core::format_time(asking.now)},
+      {"revision", asking.reader.revision()},
+      {"database",
+       {{"path", asking.reader.place()},
+        {"schema", store::schema_version()},
+        {"bytes", maybe(footprint.bytes)},
+        {"wal_bytes", maybe(footprint.wal_bytes)},
+        {"free_bytes", maybe(footprint.free_bytes)},
+        {"has_room", store::Room{footprint.free_bytes.value_or(store::Room::kNeeded)}.enough()},
+        {"set_aside", store::set_aside(asking.reader.path())}}},
+      {"polls", polls},
+      {"alerts_firing", firing},
+      {"scopes", scope_counts},
+      {"tags", asking.reader.tag_names()}};
   if (asking.counters != nullptr) {
     const Counters::Values values = asking.counters->values();
     data["configuration"] = {{"read_at", maybe(values.configured)},

@@ -97,6 +97,8 @@ const std::vector<Bad> kBad{
     Bad{"databse: x", "a.yaml:1:1: databse: "},
     Bad{"databse: x", "did you mean 'database'?"},
     Bad{"database: x\ndatabase: y", "a.yaml:2:1: database: "},
+    Bad{"database: postgresql://u:secret@db/usaged", "a.yaml:1:11: database: has a password"},
+    Bad{"database: postgresql://db/usaged?sslpassword=secret", "name a file that has it"},
     Bad{"log: {level: loud}", "a.yaml:1:14: log.level: 'loud' is not allowed"},
     Bad{"log: {level: wran}", "did you mean 'warn'?"},
     Bad{"log: []", "a.yaml:1:6: log: "},
