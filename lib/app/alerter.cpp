@@ -95,6 +95,7 @@ void Alerter::work() {
 }
 
 void Alerter::evaluate() {
+  if (!world_.store.holds(store::kRulesDuty)) return;
   const auto began = std::chrono::steady_clock::now();
   const Time now = world_.clock.now();
   const std::vector<core::Alert> open = world_.store.open_alerts();

@@ -111,7 +111,7 @@ Time Collector::next_due_time() const {
   for (const auto& scope : scopes_) {
     if (scope->busy) continue;
     if (scope->elsewhere) {
-      next = std::min(next, now + core::Seconds{1});
+      if (world_.claims.ours(scope->target->name)) next = std::min(next, now + core::Seconds{1});
       continue;
     }
     next = std::min(
@@ -228,6 +228,15 @@ std::vector<std::pair<std::string, std::string>> Collector::poll_soon(
   asked_ = true;
   world_.stop.wake();
   return polls;
+}
+
+void Collector::take_over(const std::string& target) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& scope : scopes_) scope->elsewhere |= scope->target->name == target;
+    asked_ = true;
+  }
+  world_.stop.wake();
 }
 
 std::vector<PollResult> Collector::poll_wanted() {

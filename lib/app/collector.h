@@ -77,6 +77,9 @@ class Collector {
   std::vector<std::pair<std::string, std::string>> poll_soon(
       const std::vector<std::string>& targets);
 
+  // Another process has polled a target up to now.
+  void take_over(const std::string& target);
+
   // No poll is under way.
   bool idle() const;
   // Every thread shows life: it went round its loop lately, or its poll is within its limits.

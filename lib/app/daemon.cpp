@@ -1,6 +1,7 @@
 #include "app/daemon.h"
 
 #include "app/log.h"
+#include "app/thread.h"
 #include "core/error.h"
 #include "store/damage.h"
 #include "store/reader.h"
@@ -150,13 +151,56 @@ web::Actors Daemon::actors() {
 
 void Daemon::start() {
   const auto generation = current();
+  if (store_.shared()) {
+    lead();
+    leading_ = std::thread([this] {
+      name_thread("leases");
+      while (world_.stop.wait_for(store::Leases::kRenewal)) lead();
+    });
+  }
   generation->collector.start();
   generation->alerter.start();
   generation->notifier.start();
   started_ = true;
 }
 
+// Does its share of what the daemons on this store have to do, and notes what others have done.
+void Daemon::lead() {
+  const auto generation = current();
+  std::vector<std::string> duties{store::kRulesDuty};
+  for (const core::Target& target : generation->config.targets) {
+    duties.push_back(store::target_duty(target.name));
+  }
+  for (const core::Receiver& receiver : generation->config.receivers) {
+    duties.push_back(store::receiver_duty(receiver.name));
+  }
+  try {
+    // Only targets change hands while both live: a message that is on its way would be sent twice.
+    const auto gained = store_.lead(
+        duties,
+        [&](const std::string& duty) {
+          return duty.starts_with(store::kTargetDuty) &&
+                 claims_.idle(duty.substr(store::kTargetDuty.size()));
+        },
+        world_.clock.now());
+    for (const std::string& duty : gained) {
+      world_.log.info("takes over", {{"duty", duty}});
+      if (duty.starts_with(store::kTargetDuty)) {
+        generation->collector.take_over(duty.substr(store::kTargetDuty.size()));
+      }
+    }
+    std::string revision = store::Reader(store_.path()).revision();
+    if (gained.empty() && revision == revision_) return;
+    revision_ = std::move(revision);
+    generation->alerter.notice();
+    generation->notifier.notice();
+  } catch (const std::exception& e) {
+    world_.log.error("leases could not be renewed", {{"error", e.what()}});
+  }
+}
+
 void Daemon::join() {
+  if (leading_.joinable()) leading_.join();
   const std::lock_guard lock(reloading_);
   const auto generation = current();
   if (!generation) return;
@@ -165,6 +209,11 @@ void Daemon::join() {
   generation->alerter.join();
   generation->notifier.join();
   ending_.clear();  // waits for each
+  try {
+    store_.resign();
+  } catch (const std::exception& e) {  // then they run out
+    world_.log.error("leases could not be given up", {{"error", e.what()}});
+  }
 }
 
 void Daemon::reload() {
@@ -222,11 +271,25 @@ void Daemon::step() {
 }
 
 bool Daemon::alive() {
-  store_.open_alerts();
+  try {
+    store_.open_alerts();
+  } catch (const core::Error& e) {
+    // Another start would not bring a server back.
+    if (!store_.shared() || e.code() != core::ErrorCode::kUnavailable) throw;
+  }
   return current()->collector.alive();
 }
 
 std::string Daemon::status_line() {
+  try {
+    return summary();
+  } catch (const core::Error& e) {
+    if (!store_.shared()) throw;
+    return e.what();
+  }
+}
+
+std::string Daemon::summary() {
   store::Reader reader(store_.path());
   int good = 0;
   int bad = 0;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "app/alerter.h"
@@ -60,7 +61,7 @@ class Daemon {
 
   std::string url() const { return server_->url(); }
   int port() const { return server_->port(); }
-  // True if every thread has shown life lately and the store answers.
+  // True if every thread has shown life lately and the store answers; a server may be away.
   bool alive();
   // True once polls, alerts or messages met damage in the database: another start gets over that.
   bool damaged() const { return store_.damaged(); }
@@ -73,13 +74,18 @@ class Daemon {
 
   std::shared_ptr<Generation> current() const;
   void apply(core::Config config);
+  void lead();
+  std::string summary();
   web::Actors actors();
 
   World world_;
   store::Store store_;
   web::Counters counters_;
-  Claims claims_;
+  Claims claims_{
+      [this](const std::string& target) { return store_.holds(store::target_duty(target)); }};
   std::atomic<bool> started_{false};
+  std::thread leading_;       // renews leases, where several daemons share the store
+  std::string revision_;      // of the store, as it saw it last
   mutable std::mutex mutex_;  // of current_
   std::shared_ptr<Generation> current_;
   std::mutex reloading_;

@@ -95,6 +95,11 @@ int Notifier::deliver_due() {
 }
 
 int Notifier::serve(Line& line, bool at_once) {
+  if (!world_.store.holds(store::receiver_duty(line.receiver->name))) {
+    line.news = false;
+    line.polled = false;
+    return 0;
+  }
   if (line.receiver->kind == ReceiverKind::kPing) {
     if (line.polled.exchange(false)) send_ping(line);
     return 0;
@@ -115,6 +120,7 @@ Time Notifier::next_due(const Line& line) {
   const Time now = world_.clock.now();
   Time due = now + core::kDay;
   if (receiver.kind == ReceiverKind::kPing) return due;
+  if (!world_.store.holds(store::receiver_duty(receiver.name))) return due;
   const auto consider = [&due](std::optional<Time> t) {
     if (t) due = std::min(due, *t);
   };

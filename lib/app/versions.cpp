@@ -3,6 +3,7 @@
 #include <Poco/Environment.h>
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <libpq-fe.h>
 #include <openssl/crypto.h>
 #include <spdlog/version.h>
 #include <sqlite3.h>
@@ -27,6 +28,7 @@ std::vector<LibraryVersion> library_versions() {
   }
   const std::uint32_t poco = Poco::Environment::libraryVersion();
   return {sqlite,
+          {"libpq", fmt::format("{}.{}", PQlibVersion() / 10000, PQlibVersion() % 10000), "", ""},
           {"libcurl", curl_version_info(CURLVERSION_NOW)->version, "", ""},
           {"OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING), "", ""},
           {"Poco", fmt::format("{}.{}.{}", poco >> 24U, (poco >> 16U) & 255U, (poco >> 8U) & 255U),

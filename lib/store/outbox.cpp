@@ -139,6 +139,7 @@ void Store::apply(const std::vector<AlertTransition>& transitions, Time now) {
   const std::lock_guard lock(mutex_);
   guarded("store alerts", path_, [&] {
     Transaction transaction(db_);
+    fence(kRulesDuty);
     AlertWriter writer(db_);
     Query forget(db_, "DELETE FROM alert WHERE id = ?");
     for (const AlertTransition& step : transitions) {
@@ -297,6 +298,7 @@ void Store::compose(const Notification& notification, const std::vector<std::int
   const std::lock_guard lock(mutex_);
   guarded("store a notification", path_, [&] {
     Transaction transaction(db_);
+    fence(receiver_duty(notification.receiver));
     Query insert(
         db_,
         "INSERT INTO notification (uid, receiver, group_key, reason, created, body, state, "
@@ -327,6 +329,7 @@ void Store::drop_events(const std::string& receiver, const std::vector<std::int6
   const std::lock_guard lock(mutex_);
   guarded("drop events", path_, [&] {
     Transaction transaction(db_);
+    fence(receiver_duty(receiver));
     Query update(db_, "UPDATE delivery SET dropped = ? WHERE receiver = ? AND event_id = ?");
     for (const std::int64_t event : events) {
       put(update, 1, now);

@@ -94,11 +94,6 @@ std::string with_numbers(const std::string& sql, int& parameters) {
   return text;
 }
 
-std::string random_name() {
-  std::random_device random;
-  return fmt::format("{:08x}{:08x}", random(), random());
-}
-
 }  // namespace
 
 class PostgresStatement : public Statement {
@@ -243,6 +238,11 @@ std::string place_of(const std::string& url) {
   const std::size_t end = url.find('?');
   const std::size_t from = at != std::string::npos && at < end ? at + 1 : start;
   return "postgresql://" + url.substr(from, end == std::string::npos ? end : end - from);
+}
+
+std::string random_name() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}", random(), random());
 }
 
 Error error_of(const PostgresError& error, const std::string& database, std::string_view what) {

@@ -21,6 +21,9 @@ bool is_postgres(std::string_view database);
 // The database and its server: a URL without what it may have of secrets.
 std::string place_of(const std::string& url);
 
+// What a process calls itself, and no other does.
+std::string random_name();
+
 // What the server, or the way to it, said: SQLSTATE (PostgreSQL, appendix A) and message.
 struct PostgresError : std::runtime_error {
   PostgresError(std::string sqlstate, const std::string& message)

@@ -18,10 +18,12 @@ SeriesIndex::Found SeriesIndex::find(const core::UsageTotal& total, core::Time f
   std::vector<Found>& all = of_account(total.account);
   const auto found = std::ranges::find(all, kind, &Found::kind);
   if (found != all.end()) return *found;
+  // Another process may have made it meanwhile: then it is read, by a change that is none.
   Query insert(
       db_,
       "INSERT INTO series (account, region, type, provider, currency, first_seen) VALUES (?, ?, ?, "
-      "?, ?, ?) RETURNING id");
+      "?, ?, ?) ON CONFLICT (account, region, type, provider, currency) DO UPDATE SET first_seen = "
+      "series.first_seen RETURNING id");
   insert.bind(1, total.account);
   insert.bind(2, region_);
   insert.bind(3, total.type);
@@ -42,8 +44,10 @@ std::uint32_t SeriesIndex::kind_of(const std::string& type, const std::string& p
       return last_kind_ = at;
     }
   }
-  Query insert(
-      db_, "INSERT INTO kind (region, type, provider, currency) VALUES (?, ?, ?, ?) RETURNING id");
+  Query insert(db_,
+               "INSERT INTO kind (region, type, provider, currency) VALUES (?, ?, ?, ?) ON "
+               "CONFLICT (region, "
+               "type, provider, currency) DO UPDATE SET type = excluded.type RETURNING id");
   insert.bind(1, region_);
   insert.bind(2, type);
   insert.bind(3, provider);

@@ -56,7 +56,10 @@ Store::Store(const std::string& path, std::optional<Time> set_aside)
           : set_aside      ? open_or_set_aside(path, *lock_, *set_aside)
                            : open_writer(path, *lock_)),
       samples_(db_) {
-  if (lock_ == nullptr) return;
+  if (lock_ == nullptr) {
+    leases_ = std::make_unique<Leases>(db_);
+    return;
+  }
   reserve_.emplace(path_);
   add_sample_table(db_);
 }
@@ -66,16 +69,58 @@ void Store::note(const std::exception& error) {
   if (lock_ != nullptr) lock_->note_damage(true);
 }
 
+void Store::fence(const std::string& duty) {
+  if (leases_) leases_->fence(duty);
+}
+
+std::vector<std::string> Store::lead(const std::vector<std::string>& duties,
+                                     const std::function<bool(const std::string&)>& may_give_up,
+                                     Time now) {
+  if (!leases_) return {};
+  const std::lock_guard lock(mutex_);
+  return guarded("renew leases", path_, [&] {
+    Transaction transaction(db_);
+    const Leases::Renewal renewal = leases_->renew(duties, may_give_up);
+    for (const std::string& duty : renewal.gained) {
+      if (duty.starts_with(kTargetDuty)) interrupt(duty.substr(kTargetDuty.size()), now);
+    }
+    transaction.commit();
+    return leases_->adopt(renewal);
+  });
+}
+
+void Store::resign() {
+  if (!leases_) return;
+  const std::lock_guard lock(mutex_);
+  guarded("give up leases", path_, [&] {
+    Transaction transaction(db_);
+    leases_->resign();
+    transaction.commit();
+  });
+}
+
+int Store::interrupt(const std::string& target, Time now) {
+  Query update(db_,
+               "UPDATE poll SET outcome = 'interrupted', finished = CASE WHEN started > ?1 THEN "
+               "started ELSE ?1 END, error = 'the daemon ended before the poll did' WHERE outcome "
+               "= 'running' AND target = ?2");
+  put(update, 1, now);
+  update.bind(2, target);
+  return static_cast<int>(update.run());
+}
+
 int Store::recover(Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("recover", path_, [&] {
     Transaction transaction(db_);
-    Query update(db_,
-                 "UPDATE poll SET outcome = 'interrupted', finished = CASE WHEN started > ?1 THEN "
-                 "started ELSE ?1 END, "
-                 "error = 'the daemon ended before the poll did' WHERE outcome = 'running'");
-    put(update, 1, now);
-    const auto count = static_cast<int>(update.run());
+    std::vector<std::string> targets;
+    Query running(db_, "SELECT DISTINCT target FROM poll WHERE outcome = 'running'");
+    while (running.step()) targets.push_back(running.text(0));
+    int count = 0;
+    for (const std::string& target : targets) {
+      if (leases_ && leases_->taken(target_duty(target))) continue;
+      count += interrupt(target, now);
+    }
     transaction.commit();
     return count;
   });
@@ -170,6 +215,7 @@ std::int64_t Store::begin_poll(const std::string& target, const std::string& reg
   const std::lock_guard lock(mutex_);
   return guarded("begin poll", path_, [&] {
     Transaction transaction(db_);
+    fence(target_duty(target));
     Query insert(db_,
                  "INSERT INTO poll (target, region, slot, interval, started, outcome) "
                  "VALUES (?, ?, ?, ?, ?, 'running') RETURNING id");
@@ -201,6 +247,7 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
     const std::string target = query.text(0);
     const std::string region = query.text(1);
     const Time started = core::from_unix(query.integer(2));
+    fence(target_duty(target));
     const PollRef poll{query.integer(3), poll_id, started};
     SeriesIndex& index = index_of(region);
 

@@ -24,6 +24,7 @@
 #include "core/usage.h"
 #include "store/database.h"
 #include "store/disk.h"
+#include "store/leases.h"
 #include "store/reader.h"
 #include "store/samples.h"
 #include "store/series.h"
@@ -130,7 +131,20 @@ class Store {
   // Whether the disk has room for a poll; before each. Without it the reserve is given back.
   Room room() const { return reserve_ ? reserve_->check() : Room{}; }
 
-  // Marks the polls that were running when the last process ended as interrupted; how many.
+  // Several processes may write at once.
+  bool shared() const { return leases_ != nullptr; }
+  // Takes part in what the processes that share the store do for each other (store/leases.h), until
+  // it is called again, which has to be soon; what is this one's from now on, and was not. Polls
+  // that were running when a target's last process ended are marked as interrupted.
+  std::vector<std::string> lead(const std::vector<std::string>& duties,
+                                const std::function<bool(const std::string&)>& may_give_up,
+                                core::Time now);
+  void resign();
+  // Whether this process does that. Whoever is alone does all.
+  bool holds(const std::string& duty) const { return !leases_ || leases_->holds(duty); }
+
+  // Marks the polls that were running when the last process ended as interrupted; how many. Of a
+  // shared store, those that nobody has leased.
   int recover(core::Time now);
 
   // Notes which targets and regions are asked from now on. What is no longer among them ends: it
@@ -277,6 +291,10 @@ class Store {
     Transaction transaction_;
     bool committed_ = false;
   };
+  // Of what follows in a transaction, nothing is stored if another process does that now.
+  void fence(const std::string& duty);
+  // Marks the polls of a target that are running; how many.
+  int interrupt(const std::string& target, core::Time now);
   SeriesIndex& index_of(const std::string& region);
   std::optional<PollRef> newest_poll(const std::string& target, const std::string& region);
   std::vector<Sample> compare_with_last(const PollRef& poll, const std::string& target,
@@ -305,6 +323,7 @@ class Store {
   Connection db_;
   Samples samples_;
   std::map<std::string, SeriesIndex> regions_;
+  std::unique_ptr<Leases> leases_;
 };
 
 }  // namespace usaged::store

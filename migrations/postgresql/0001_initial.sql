@@ -15,6 +15,22 @@ CREATE TABLE written (
   transactions BIGINT NOT NULL
 );
 
+-- What one of several daemons does for all of them: 'target/NAME' polls it, 'rules' evaluates the rules,
+-- 'receiver/NAME' sends its messages. The token is another for each holder, and what a holder writes is
+-- refused once it is not its own any more. `until` is by the server's clock, in Unix seconds.
+CREATE TABLE lease (
+  duty   TEXT             NOT NULL PRIMARY KEY,
+  holder TEXT             NOT NULL,
+  token  BIGINT           NOT NULL,
+  until  DOUBLE PRECISION NOT NULL
+);
+
+-- The daemons that are alive, as long as they say so.
+CREATE TABLE member (
+  id    TEXT             NOT NULL PRIMARY KEY,
+  until DOUBLE PRECISION NOT NULL
+);
+
 -- The texts of a JSON array, as SQLite's function of this name has them.
 CREATE FUNCTION json_each(list TEXT) RETURNS TABLE (value TEXT) LANGUAGE sql IMMUTABLE
   AS $$ SELECT jsonb_array_elements_text(CAST(list AS jsonb)) COLLATE "C" $$;

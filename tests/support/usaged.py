@@ -1,5 +1,6 @@
 """The program as a user has it, for tests and benchmarks that are scripts: a simulator, a daemon, commands, a webhook."""
 
+import collections
 import http.client
 import http.server
 import json
@@ -70,7 +71,9 @@ class Daemon(Program):
                 break
         else:
             sys.exit("the daemon did not start:\n" + "".join(lines))
-        threading.Thread(target=lambda: [None for _ in self.process.stderr], daemon=True).start()
+        # The last it said, for whoever wonders why it ended.
+        self.log = collections.deque(lines, 50)
+        threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True).start()
 
     def client(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/connection.h"
+
+namespace usaged::store {
+
+// The names of duties. Who polls a target:
+inline constexpr std::string_view kTargetDuty = "target/";
+inline std::string target_duty(const std::string& target) {
+  return std::string(kTargetDuty) + target;
+}
+// Who sends a receiver's messages:
+inline std::string receiver_duty(const std::string& receiver) { return "receiver/" + receiver; }
+// Who evaluates the rules:
+inline constexpr const char* kRulesDuty = "rules";
+
+// Of several daemons with one database, which does what: each duty is leased to one of them, for a
+// while that it prolongs. Whoever dies, or can't reach the database, loses what it has to the
+// others then. Times are those of the database's server, or of the own steady clock: nobody's clock
+// has to be right. What a holder writes is fenced: it fails once somebody else has had the duty.
+class Leases {
+ public:
+  // How long a lease is good for without being prolonged, and how often it is.
+  static constexpr std::chrono::seconds kTerm{20};
+  static constexpr std::chrono::seconds kRenewal{5};
+
+  explicit Leases(Connection& db);
+
+  struct Held {
+    std::int64_t token = 0;
+    std::chrono::steady_clock::time_point until;
+  };
+  struct Renewal {
+    std::map<std::string, Held> held;
+    std::vector<std::string> gained;
+  };
+  // Prolongs what is held of these duties, takes what nobody holds up to a fair share, and lets
+  // others have what is beyond it and may be given up. Within a transaction; once that is
+  // committed, what came of it is to be adopted: what this process does from now on, and did not.
+  Renewal renew(const std::vector<std::string>& duties,
+                const std::function<bool(const std::string&)>& may_give_up);
+  std::vector<std::string> adopt(const Renewal& renewal);
+  // Lets others have all of it at once. Within a transaction.
+  void resign();
+
+  // Whether a duty is surely this process's now. One that never renewed has them all.
+  bool holds(const std::string& duty) const;
+  // Whether somebody else holds a duty.
+  bool taken(const std::string& duty);
+  // Throws Error(kConflict) unless a duty is this process's, or nobody's. Within the transaction
+  // that it is to protect.
+  void fence(const std::string& duty);
+
+ private:
+  Connection& db_;
+  std::string self_;
+  mutable std::mutex mutex_;
+  bool renewed_ = false;
+  std::map<std::string, Held> held_;  // what was ours once stays, with its token
+};
+
+}  // namespace usaged::store
