@@ -9,6 +9,12 @@ function(usaged_embed target namespace header)
     DEPENDS ${ARGN} ${PROJECT_SOURCE_DIR}/cmake/embed_files.cmake
     COMMENT "Embedding ${header}"
     VERBATIM)
+  if(NOT TARGET embedded)
+    # All of them, for what reads sources without building them.
+    add_custom_target(embedded)
+  endif()
+  add_custom_target(embed_${header} DEPENDS ${out})
+  add_dependencies(embedded embed_${header})
   target_sources(${target} PRIVATE ${out})
   target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
 endfunction()
