@@ -1,0 +1,144 @@
+"""postgres.py BINARY: what a daemon does when its PostgreSQL, or the way to it, fails: connections that are lost before
+and after a commit has come through, a lock that somebody else holds, more connections wanted than the server has."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from postgres import postgres  # noqa: E402
+from usaged import Daemon, Simulator  # noqa: E402
+
+binary = sys.argv[1]
+
+
+class Proxy:
+    """Between clients and a server's socket. `cut` says what becomes of the next COMMIT: 'before' it reaches the server,
+    or 'after', the connection is lost."""
+
+    def __init__(self, folder, server):
+        self.server, self.cut, self.cuts = server, None, 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(f"{folder}/.s.PGSQL.5432")
+        self.listener.listen(64)
+        self.url = f"postgresql://usaged@{str(folder).replace('/', '%2F')}/postgres"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client = self.listener.accept()[0]
+            server = socket.socket(socket.AF_UNIX)
+            try:
+                server.connect(f"{self.server.folder}/.s.PGSQL.5432")
+            except OSError:
+                client.close()
+                continue
+            threading.Thread(target=self.pump, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self.pump, args=(server, client, False), daemon=True).start()
+
+    def pump(self, source, sink, from_client):
+        def close():
+            for one in (source, sink):
+                try:
+                    one.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+        try:
+            while data := source.recv(65536):
+                if from_client and self.cut and data.endswith(b"COMMIT\0"):
+                    cut, self.cut = self.cut, None
+                    self.cuts += 1
+                    if cut == "after":
+                        # The reply does not come back.
+                        source.shutdown(socket.SHUT_RDWR)
+                        sink.sendall(data)
+                        time.sleep(0.3)
+                    return close()
+                sink.sendall(data)
+        except OSError:
+            pass
+        close()
+
+
+def silences(daemon):
+    return [row["comment"] for row in daemon.ask("/api/v1/silences?limit=100")[1]["data"]]
+
+
+def add(daemon, comment):
+    return daemon.ask("/api/v1/silences", {"matchers": ["account_id=1"], "duration": "1h", "created_by": "x", "comment": comment})
+
+
+def psql(server, sql):
+    return subprocess.run([f"{server.bin}/psql", "-XAtqd", server.url, "-c", sql], capture_output=True, text=True, check=True).stdout
+
+
+with tempfile.TemporaryDirectory(dir="/tmp") as folder, Simulator(binary, folder, "--accounts", "5") as simulator, postgres(("max_connections=25",)) as server:
+    os.mkdir(f"{folder}/socket")
+    proxy = Proxy(f"{folder}/socket", server)
+    Path(folder, "c.yaml").write_text(
+        f"database: {proxy.url}\nhttp: {{port: 0}}\ntargets: [{{name: t, regions: [us-east-1], endpoint: '{simulator.url}'}}]\n", encoding="ascii"
+    )
+    with Daemon(binary, folder) as daemon:
+        daemon.ready()
+        for round_ in range(5):
+            # Leases are renewed by other commits: the one that is cut may be theirs, and then this one goes through.
+            proxy.cut = "after"
+            status, reply = add(daemon, f"after {round_}")
+            assert status == 201, f"a commit that came through was told as lost: {reply}"
+            proxy.cut = "before"
+            cuts = proxy.cuts
+            status, reply = add(daemon, f"before {round_}")
+            there = f"before {round_}" in silences(daemon)
+            assert there == (status == 201), f"told {status}, {'kept' if there else 'not kept'}: {reply}"
+            proxy.cut = None
+            assert add(daemon, f"whole {round_}")[0] == 201
+        kept = silences(daemon)
+        assert len(kept) == len(set(kept)), f"stored twice: {kept}"
+        assert {f"{what} {i}" for what in ("after", "whole") for i in range(5)} <= set(kept), kept
+        lost = 5 - sum(comment.startswith("before") for comment in kept)
+        assert lost > 0 and proxy.cuts >= 10, "no commit was cut"
+        print(f"{proxy.cuts} connections lost in a commit: what came through was told as stored and is there once, {lost} that did not were told as failed and are not there")
+
+        # Somebody holds what writers wait for.
+        holder = subprocess.Popen([f"{server.bin}/psql", "-XAtqd", server.url, "-c", "SELECT pg_advisory_lock(1769304935), pg_sleep(34)"], stdout=subprocess.DEVNULL)
+        time.sleep(0.5)
+        try:
+            assert add(daemon, "waited")[0] == 503
+        except TimeoutError:  # of the client's patience, which is shorter
+            pass
+        assert daemon.ask("/api/v1/status")[0] == 200, "readers wait for a writer"
+        holder.wait()
+        time.sleep(3)
+        assert daemon.process.poll() is None, "".join(daemon.log)
+        assert add(daemon, "waited no longer")[0] == 201
+        print(f"a lock held for 34 s: readers went on, writers after it")
+
+        # More wanted than there are.
+        hogs = [subprocess.Popen([f"{server.bin}/psql", "-XAtqd", server.url, "-c", "SELECT pg_sleep(6)"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(40)]
+        time.sleep(1)
+        answers = []
+
+        def question():
+            try:
+                answers.append(daemon.ask("/api/v1/usage/latest")[0])
+            except OSError:
+                answers.append(0)
+
+        threads = [threading.Thread(target=question) for _ in range(30)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert set(answers) <= {200, 503}, answers
+        for hog in hogs:
+            hog.wait()
+        assert daemon.process.poll() is None, "".join(daemon.log)
+        assert daemon.ask("/api/v1/usage/latest")[0] == 200 and add(daemon, "with room")[0] == 201
+        print(f"a server without free connections: {answers.count(200)} of 30 questions answered, {answers.count(503)} refused (503), all well after")
+        daemon.stop()
