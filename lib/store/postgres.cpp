@@ -60,6 +60,21 @@ constexpr const char* kWriterSettings =
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') = 'off'";
 
+// What libpq says of a connection has lines, indented.
+std::string in_one_line(std::string_view message) {
+  std::string line;
+  for (const char c : message) {
+    const bool space = c == '\n' || c == '\t' || c == ' ';
+    if (!space) {
+      line += c;
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  if (line.ends_with(' ')) line.pop_back();
+  return line;
+}
+
 std::string encoded(std::int64_t value) {
   const std::uint64_t bytes = htobe64(static_cast<std::uint64_t>(value));
   std::string text(sizeof(bytes), '\0');
@@ -295,9 +310,8 @@ void PostgresEngine::fail(const PGresult* result) {
   const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char* said =
       result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  std::string message = said != nullptr ? said : PQerrorMessage(connection_.get());
-  while (!message.empty() && message.back() == '\n') message.pop_back();
-  throw PostgresError(state != nullptr ? state : kNoConnection, message);
+  throw PostgresError(state != nullptr ? state : kNoConnection,
+                      in_one_line(said != nullptr ? said : PQerrorMessage(connection_.get())));
 }
 
 PostgresEngine::Result PostgresEngine::wait() {
