@@ -40,6 +40,7 @@ void add_import(CLI::App& app, const Globals& globals, int& exit_code);
 void add_backtest(CLI::App& app, const Globals& globals, int& exit_code);
 // backup, restore, verify.
 void add_backup(CLI::App& app, const Globals& globals, int& exit_code);
+void add_migrate_store(CLI::App& app);
 // silence, ack, redrive, test-notify.
 void add_actions(CLI::App& app, const Globals& globals, int& exit_code);
 // All that only read: status, latest, history, ..., export.

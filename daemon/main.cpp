@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
   add_import(app, globals, exit_code);
   add_backtest(app, globals, exit_code);
   add_backup(app, globals, exit_code);
+  add_migrate_store(app);
   add_actions(app, globals, exit_code);
   add_doctor(app, globals, exit_code);
   add_version(app);

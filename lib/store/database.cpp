@@ -89,7 +89,8 @@ void require_file(const std::string& database, std::string_view instead) {
   throw Error(ErrorCode::kInvalid, "{}: is on a server; {}", place_of(database), instead);
 }
 
-Connection open_writer(const std::string& path, const WriteLock& lock, int version) {
+Connection open_writer(const std::string& path, const WriteLock& lock, int version,
+                       Incomplete incomplete) {
   return guarded("open", path, [&] {
     const std::int64_t expected = lock.high_water().value_or(0);
     struct stat info {};
@@ -129,6 +130,7 @@ Connection open_writer(const std::string& path, const WriteLock& lock, int versi
     set_pragma(db, "synchronous", 2);
     set_pragma(db, "journal_size_limit", kJournalSizeLimit);
     migrate(db, sqlite_migrations::kAssets, version, [&db] { return check_ours(db); });
+    check_complete(db, incomplete);
     set_checkpoint_on_close(db, true);
     return db;
   });
@@ -149,6 +151,7 @@ Connection open_reader(const std::string& path) {
                   "{}: its schema is older than this program; start the daemon once to migrate it",
                   db.engine().place());
     }
+    check_complete(db, Incomplete::kRefused);
     return db;
   };
   return guarded("open", path, [&] {

@@ -63,7 +63,8 @@ void require_file(const std::string& database, std::string_view instead);
 // about to be made, is damaged, or was made by a newer version. Migrates to `version`, if it is not
 // there yet: to that of this program, but for tests of upgrades.
 Connection open_writer(const std::string& path, const WriteLock& lock,
-                       int version = schema_version());
+                       int version = schema_version(),
+                       Incomplete incomplete = Incomplete::kRefused);
 
 // Opens a database for reading. It must exist and be ours, of this version's schema.
 Connection open_reader(const std::string& path);

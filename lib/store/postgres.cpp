@@ -248,6 +248,7 @@ bool is_postgres(std::string_view database) {
 }
 
 std::string place_of(const std::string& url) {
+  if (!is_postgres(url)) return url;
   const std::size_t at = url.find('@');
   const std::size_t start = url.find("://") + 3;
   const std::size_t end = url.find('?');
@@ -430,11 +431,12 @@ int version_there(Connection& db) {
 
 }  // namespace
 
-Connection open_postgres_writer(const std::string& url) {
+Connection open_postgres_writer(const std::string& url, Incomplete incomplete) {
   return guarded("open", url, [&] {
     Connection db(std::make_unique<PostgresEngine>(url, PostgresEngine::Access::kWrite));
     migrate(db, postgresql_migrations::kAssets, schema_version(),
             [&db] { return version_there(db); });
+    check_complete(db, incomplete);
     return db;
   });
 }
@@ -447,6 +449,7 @@ Connection open_postgres_reader(const std::string& url) {
                   "{}: its schema is older than this program; start the daemon once to migrate it",
                   db.engine().place());
     }
+    check_complete(db, Incomplete::kRefused);
     return db;
   });
 }

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "store/connection.h"
+#include "store/schema.h"
 
 // The engine of a server: PostgreSQL, and what speaks its protocol.
 namespace usaged::store {
@@ -18,7 +19,8 @@ namespace usaged::store {
 // [?PARAMETER=VALUE&...], as libpq has it.
 bool is_postgres(std::string_view database);
 
-// The database and its server: a URL without what it may have of secrets.
+// The database and its server: a URL without what it may have of secrets; the path of a file as it
+// is.
 std::string place_of(const std::string& url);
 
 // What a process calls itself, and no other does.
@@ -90,7 +92,8 @@ class PostgresEngine : public Engine {
 
 // Opens a database for writing; creates or migrates it. Others may have it open. Throws
 // PostgresError, and Error(kConfig) if it was made by a newer version.
-Connection open_postgres_writer(const std::string& url);
+Connection open_postgres_writer(const std::string& url,
+                                Incomplete incomplete = Incomplete::kRefused);
 
 // Opens one for reading. Throws PostgresError, and Error(kStorage) if its schema is not this
 // version's.

@@ -26,6 +26,16 @@ std::string checksum(const core::Asset& migration) {
 
 int schema_version() { return number_of(sqlite_migrations::kAssets.back()); }
 
+void check_complete(Connection& db, Incomplete incomplete) {
+  if (incomplete == Incomplete::kAllowed) return;
+  Query source(db, "SELECT source FROM moving");
+  if (!source.step()) return;
+  throw Error(ErrorCode::kConfig,
+              "{0}: is a copy of {1} that is not complete; `inspector-usaged migrate-store {1} "
+              "{0}` goes on with it",
+              db.engine().place(), source.text(0));
+}
+
 int version_of(Connection& db, Migrations migrations) {
   const std::string& place = db.engine().place();
   Query applied(db, "SELECT version, name, checksum FROM migration ORDER BY version");

@@ -14,6 +14,12 @@ using Migrations = std::span<const core::Asset>;
 // The schema version that this program makes: the number of its last migration.
 int schema_version();
 
+// Whether a database may be opened that move_store() has not completed.
+enum class Incomplete { kRefused, kAllowed };
+
+// Throws Error(kConfig) if it is such a one, and that is refused.
+void check_complete(Connection& db, Incomplete incomplete);
+
 // The version of a database that has a table `migration`. Throws Error(kConfig) if a newer program
 // made it, and Error(kStorage) if its migrations are not these.
 int version_of(Connection& db, Migrations migrations);

@@ -35,6 +35,9 @@ CREATE TABLE member (
 CREATE FUNCTION json_each(list TEXT) RETURNS TABLE (value TEXT) LANGUAGE sql IMMUTABLE
   AS $$ SELECT jsonb_array_elements_text(CAST(list AS jsonb)) COLLATE "C" $$;
 
+-- While a copy of another database is made: where that is.
+CREATE TABLE moving (source TEXT NOT NULL PRIMARY KEY);
+
 -- Each attempt to ask one region with the credentials of one target. It is written before the first
 -- request and completed after the last, together with the snapshot.
 CREATE TABLE poll (

@@ -14,6 +14,9 @@ CREATE TABLE migration (
 CREATE TABLE written (transactions INTEGER NOT NULL) STRICT;
 INSERT INTO written VALUES (0);
 
+-- While a copy of another database is made: where that is.
+CREATE TABLE moving (source TEXT NOT NULL) STRICT;
+
 -- Each attempt to ask one region with the credentials of one target. It is written before the first
 -- request and completed after the last, together with the snapshot.
 CREATE TABLE poll (
