@@ -25,7 +25,7 @@ constexpr std::int64_t kBatch = 5000;
 
 enum class Type { kInteger, kReal, kText, kBlob };
 
-struct Table {
+struct Relation {
   std::string name;
   std::vector<std::string> columns;  // the key's first
   std::vector<Type> types;
@@ -47,14 +47,14 @@ Type type_of(const std::string& declared) {
 
 // What there is to copy, as the schema of a file has it, those that others refer to first. What an
 // engine keeps for itself stays.
-std::vector<Table> tables_of(Connection& file) {
-  std::vector<Table> tables;
+std::vector<Relation> tables_of(Connection& file) {
+  std::vector<Relation> tables;
   Query names(file,
               "SELECT name, sql LIKE '%AUTOINCREMENT%' FROM sqlite_schema WHERE type = 'table' AND "
               "name NOT LIKE 'sqlite_%' AND name NOT IN ('migration', 'written', 'moving', "
               "'sample') ORDER BY rowid");
   while (names.step()) {
-    Table table;
+    Relation table;
     table.name = names.text(0);
     table.counts = names.integer(1) != 0;
     Query columns(
@@ -97,14 +97,14 @@ void put(Query& to, int index, const Query& from, int column, Type type) {
 // they begin with the first.
 class Rows {
  public:
-  Rows(Connection& db, const Table& table, bool begins)
+  Rows(Connection& db, const Relation& table, bool begins)
       : query_(db, fmt::format("SELECT {} FROM {} {} ORDER BY {} LIMIT {}",
                                table.list(table.columns.size()), table.name,
                                begins ? "" : after(table), table.list(table.keys), kBatch)) {}
   Query& query() { return query_; }
 
  private:
-  static std::string after(const Table& table) {
+  static std::string after(const Relation& table) {
     const std::string marks =
         fmt::format("{}", fmt::join(std::vector<char>(table.keys, '?'), ", "));
     return fmt::format("WHERE ({}) > ({})", table.list(table.keys), marks);
@@ -112,7 +112,7 @@ class Rows {
   Query query_;
 };
 
-std::int64_t count(Connection& db, const Table& table) {
+std::int64_t count(Connection& db, const Relation& table) {
   return db.integer("SELECT count(*) FROM " + table.name);
 }
 
@@ -121,7 +121,7 @@ struct Key {
   std::vector<std::int64_t> integers;
   std::vector<std::string> texts;  // an integer key has an empty one here, and the other way round
 
-  void bind(Query& query, const Table& table) const {
+  void bind(Query& query, const Relation& table) const {
     for (std::size_t i = 0; i < table.keys; ++i) {
       const int index = static_cast<int>(i) + 1;
       if (table.types[i] == Type::kInteger) {
@@ -131,7 +131,7 @@ struct Key {
       }
     }
   }
-  static Key of(const Query& row, const Table& table) {
+  static Key of(const Query& row, const Relation& table) {
     Key key;
     for (std::size_t i = 0; i < table.keys; ++i) {
       const int column = static_cast<int>(i);
@@ -143,7 +143,7 @@ struct Key {
   }
 };
 
-std::optional<Key> last_key(Connection& db, const Table& table) {
+std::optional<Key> last_key(Connection& db, const Relation& table) {
   Query query(db, fmt::format("SELECT {} FROM {} ORDER BY {} LIMIT 1", table.list(table.keys),
                               table.name, table.list(table.keys, " DESC")));
   if (!query.step()) return std::nullopt;
@@ -151,7 +151,7 @@ std::optional<Key> last_key(Connection& db, const Table& table) {
 }
 
 // Calls `use` with each row after a key; `batch_ends` after some of them.
-void each_row(Connection& db, const Table& table, std::optional<Key> after,
+void each_row(Connection& db, const Relation& table, std::optional<Key> after,
               const std::function<void(const Query&)>& use,
               const std::function<void()>& batch_ends) {
   for (;;) {
@@ -171,10 +171,10 @@ void each_row(Connection& db, const Table& table, std::optional<Key> after,
 }
 
 // A hash of all rows: types, lengths and bytes.
-std::string checksum(Connection& db, const std::vector<Table>& tables,
+std::string checksum(Connection& db, const std::vector<Relation>& tables,
                      const std::function<void(std::int64_t)>& progress) {
   std::string chain;
-  for (const Table& table : tables) {
+  for (const Relation& table : tables) {
     std::string text = chain + table.name;
     std::int64_t rows = 0;
     each_row(
@@ -207,7 +207,7 @@ std::string checksum(Connection& db, const std::vector<Table>& tables,
 }
 
 // The last number that a table has given, which may be of a row that is no longer there.
-std::int64_t last_number(Connection& db, bool file, const Table& table) {
+std::int64_t last_number(Connection& db, bool file, const Relation& table) {
   if (!file) {
     return db.integer(fmt::format(
         "SELECT coalesce(pg_sequence_last_value(CAST(pg_get_serial_sequence('{}', 'id') AS "
@@ -220,7 +220,7 @@ std::int64_t last_number(Connection& db, bool file, const Table& table) {
 
 // Goes on counting after a number. A file counts from its largest row, unless it is to know of
 // larger ones.
-void set_last_number(Connection& db, bool file, const Table& table, std::int64_t number) {
+void set_last_number(Connection& db, bool file, const Relation& table, std::int64_t number) {
   if (file && table.counts) {
     db.execute(
         fmt::format("UPDATE sqlite_sequence SET seq = {1} WHERE name = '{0}'; INSERT INTO "
@@ -272,11 +272,11 @@ Moved move_store(const std::string& from, const std::string& to,
     Connection target = from_file ? open_postgres_writer(to, Incomplete::kAllowed)
                                   : open_writer(to, lock, schema_version(), Incomplete::kAllowed);
     const Moment moment(source);
-    const std::vector<Table> tables = tables_of(from_file ? source : target);
+    const std::vector<Relation> tables = tables_of(from_file ? source : target);
 
     std::int64_t all = 0;
     Moved moved;
-    for (const Table& table : tables) {
+    for (const Relation& table : tables) {
       all += count(source, table);
       moved.resumed += count(target, table);
     }
@@ -288,7 +288,7 @@ Moved move_store(const std::string& from, const std::string& to,
       if (progress) progress(static_cast<double>(done) / static_cast<double>(3 * all + 1));
     };
     moved.rows = all;
-    for (const Table& table : tables) {
+    for (const Relation& table : tables) {
       const std::string marks =
           fmt::format("{}", fmt::join(std::vector<char>(table.columns.size(), '?'), ", "));
       std::optional<Transaction> transaction;

@@ -1,7 +1,9 @@
 """postgres.py BINARY: what a daemon does when its PostgreSQL, or the way to it, fails: connections that are lost before
-and after a commit has come through, a lock that somebody else holds, more connections wanted than the server has."""
+and after a commit has come through, a lock that somebody else holds, more connections wanted than the server has; and
+that it tells a server by its certificate and has its password from a file."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from postgres import postgres  # noqa: E402
-from usaged import Daemon, Simulator  # noqa: E402
+from usaged import Daemon, Simulator, command  # noqa: E402
 
 binary = sys.argv[1]
 
@@ -142,3 +144,46 @@ with tempfile.TemporaryDirectory(dir="/tmp") as folder, Simulator(binary, folder
         assert daemon.ask("/api/v1/usage/latest")[0] == 200 and add(daemon, "with room")[0] == 201
         print(f"a server without free connections: {answers.count(200)} of 30 questions answered, {answers.count(503)} refused (503), all well after")
         daemon.stop()
+
+with tempfile.TemporaryDirectory(dir="/tmp") as folder, postgres() as server:
+    for name in ("ca", "other"):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-keyout", f"{folder}/{name}.key"]
+            + ["-out", f"{folder}/{name}.pem", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+            check=True,
+            capture_output=True,
+        )
+    for end, name in (("key", "server.key"), ("pem", "server.crt")):
+        path = server.data / name
+        path.write_bytes(Path(folder, f"ca.{end}").read_bytes())
+        path.chmod(0o600)
+        if server.user:
+            shutil.chown(path, "postgres", "postgres")
+    psql(server, "ALTER ROLE usaged PASSWORD 'a secret'")
+    (server.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
+    server.stop("fast")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server.settings = ("ssl=on", "listen_addresses=127.0.0.1", f"port={port}")
+    server.url += f"?port={port}"
+    server.start()
+    Path(folder, "pass").write_text(f"localhost:{port}:postgres:usaged:a secret\n", encoding="ascii")
+    Path(folder, "pass").chmod(0o600)
+    url = f"postgresql://usaged@localhost:{port}/postgres?hostaddr=127.0.0.1&sslmode=verify-full"
+
+    def poll(parameters):
+        Path(folder, "c.yaml").write_text(f"database: {url}{parameters}\ntargets: [{{name: t, regions: [us-east-1], endpoint: 'http://127.0.0.1:9'}}]\n", encoding="ascii")
+        code, _, error = command(binary, folder, "poll")
+        assert "a secret" not in error
+        return code, error
+
+    assert "refused" in poll(f"&sslrootcert={folder}/ca.pem&passfile={folder}/pass")[1], "it does not get as far as AWS"
+    for parameters, expected in (
+        (f"&sslrootcert={folder}/other.pem&passfile={folder}/pass", "certificate verify failed"),
+        (f"&sslrootcert={folder}/ca.pem&passfile={folder}/none", "no password supplied"),
+        (f"&sslrootcert={folder}/ca.pem&passfile={folder}/pass&sslmode=disable", "no encryption"),
+    ):
+        code, error = poll(parameters)
+        assert code == 1 and expected in error, error
+    print("a server with TLS and passwords: told by its certificate, asked with a password from a file; another's certificate, no password and no TLS are refused")

@@ -33,11 +33,11 @@ class Postgres:
         subprocess.run([*self.user, f"{self.bin}/{program}", *arguments], check=True, stdout=subprocess.DEVNULL)
 
     def start(self):
-        settings = [word for setting in ("listen_addresses=", f"unix_socket_directories={self.folder}", "max_connections=200", *self.settings) for word in ("-c", setting)]
+        settings = [word for setting in ("listen_addresses=", f"unix_socket_directories={self.folder}", "port=5432", "max_connections=200", *self.settings) for word in ("-c", setting)]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen([*self.user, f"{self.bin}/postgres", "-D", str(self.data), *settings], stdout=log, stderr=log, cwd=self.folder)
         for _ in range(600):
-            if subprocess.run([f"{self.bin}/pg_isready", "-q", "-h", str(self.folder)], check=False).returncode == 0:
+            if subprocess.run([f"{self.bin}/pg_isready", "-q", "-d", self.url], check=False).returncode == 0:
                 return
             time.sleep(0.05)
         sys.exit((self.folder / "log").read_text())
