@@ -178,7 +178,8 @@ with tempfile.TemporaryDirectory(dir="/tmp") as folder, postgres() as server:
         assert "a secret" not in error
         return code, error
 
-    assert "refused" in poll(f"&sslrootcert={folder}/ca.pem&passfile={folder}/pass")[1], "it does not get as far as AWS"
+    poll(f"&sslrootcert={folder}/ca.pem&passfile={folder}/pass")
+    assert psql(server, "SELECT count(*) FROM poll").strip() == "1", "the attempt is not stored"
     for parameters, expected in (
         (f"&sslrootcert={folder}/other.pem&passfile={folder}/pass", "certificate verify failed"),
         (f"&sslrootcert={folder}/ca.pem&passfile={folder}/none", "no password supplied"),
