@@ -221,7 +221,7 @@ std::vector<std::pair<std::string, std::string>> Collector::poll_soon(
   for (const auto& scope : scopes_) {
     const bool chosen =
         targets.empty() || std::ranges::find(targets, scope->target->name) != targets.end();
-    if (!chosen || scope->busy) continue;
+    if (!chosen || scope->busy || !world_.claims.ours(scope->target->name)) continue;
     scope->wanted = true;
     polls.emplace_back(scope->target->name, scope->region);
   }

@@ -189,7 +189,8 @@ void Daemon::lead() {
         generation->collector.take_over(duty.substr(store::kTargetDuty.size()));
       }
     }
-    std::string revision = store::Reader(store_.path()).revision();
+    if (!observer_) observer_ = std::make_unique<store::Reader>(store_.path());
+    std::string revision = observer_->revision();
     if (gained.empty() && revision == revision_) return;
     revision_ = std::move(revision);
     generation->alerter.notice();

@@ -84,7 +84,8 @@ class Daemon {
   Claims claims_{
       [this](const std::string& target) { return store_.holds(store::target_duty(target)); }};
   std::atomic<bool> started_{false};
-  std::thread leading_;       // renews leases, where several daemons share the store
+  std::thread leading_;  // renews leases, where several daemons share the store
+  std::unique_ptr<store::Reader> observer_;
   std::string revision_;      // of the store, as it saw it last
   mutable std::mutex mutex_;  // of current_
   std::shared_ptr<Generation> current_;

@@ -15,6 +15,18 @@ std::unique_ptr<Statement> take(Engine& engine, std::vector<std::unique_ptr<Stat
   return statement;
 }
 
+// Instead of one that could not be undone. One that begins by halves, as where the lock for it does
+// not come, is none.
+void begin(Engine& engine, void (Engine::*how)()) {
+  engine.roll_back();
+  try {
+    (engine.*how)();
+  } catch (...) {
+    engine.roll_back();
+    throw;
+  }
+}
+
 }  // namespace
 
 std::int64_t Connection::integer(const std::string& sql) {
@@ -44,10 +56,7 @@ Query::~Query() {
   }
 }
 
-Transaction::Transaction(Connection& db) : db_(db) {
-  db_.engine().roll_back();  // one that could not be undone
-  db_.engine().begin_write();
-}
+Transaction::Transaction(Connection& db) : db_(db) { begin(db_.engine(), &Engine::begin_write); }
 
 Transaction::~Transaction() {
   if (open_) db_.engine().roll_back();
@@ -58,10 +67,7 @@ void Transaction::commit() {
   open_ = false;
 }
 
-Moment::Moment(Connection& db) : db_(db) {
-  db_.engine().roll_back();
-  db_.engine().begin_read();
-}
+Moment::Moment(Connection& db) : db_(db) { begin(db_.engine(), &Engine::begin_read); }
 
 Moment::~Moment() { db_.engine().roll_back(); }
 
