@@ -92,10 +92,14 @@ Daemon::Daemon(core::Config config, World world)
   }
   try {
     prepare(store_, config, world_);
+    serve(std::move(config));
   } catch (const store::Damaged& e) {
     store_.note(e);
     throw;
   }
+}
+
+void Daemon::serve(core::Config config) {
   server_ = std::make_unique<web::Server>(
       server_options(config, world_),
       web::ServerWorld{[this] { return world_.clock.now(); },

@@ -73,6 +73,7 @@ class Daemon {
   struct Generation;
 
   std::shared_ptr<Generation> current() const;
+  void serve(core::Config config);
   void apply(core::Config config);
   void lead();
   std::string summary();

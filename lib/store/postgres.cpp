@@ -169,6 +169,8 @@ class PostgresStatement : public Statement {
   }
   std::string text(int column) const override {
     switch (type(column)) {
+      case kFloat8:
+        return is_null(column) ? "" : fmt::format("{}", real(column));
       case kInt8:
       case kInt4:
         return is_null(column) ? "" : std::to_string(integer(column));
@@ -218,6 +220,10 @@ class PostgresStatement : public Statement {
   }
 
   PostgresEngine::Result execute() {
+    return engine_.again([this] { return attempt(); });
+  }
+
+  PostgresEngine::Result attempt() {
     const std::string& statement = name();
     std::vector<const char*> values;
     std::vector<int> lengths;
@@ -226,7 +232,7 @@ class PostgresStatement : public Statement {
       lengths.push_back(static_cast<int>(parameter.value.size()));
     }
     const std::vector<int> formats(parameters_.size(), kBinary);
-    if (PQsendQueryPrepared(engine_.connection(), statement.c_str(),
+    if (PQsendQueryPrepared(engine_.connection_.get(), statement.c_str(),
                             static_cast<int>(values.size()), values.data(), lengths.data(),
                             formats.data(), kBinary) == 0) {
       engine_.fail(nullptr);
@@ -299,7 +305,10 @@ void PostgresEngine::connect() {
   if (PQstatus(connection_.get()) != CONNECTION_OK) fail(nullptr);
   PQsetNoticeProcessor(
       connection_.get(), [](void*, const char*) {}, nullptr);
-  run(access_ == Access::kWrite ? kWriterSettings : "SET default_transaction_read_only = on");
+  const char* settings =
+      access_ == Access::kWrite ? kWriterSettings : "SET default_transaction_read_only = on";
+  if (PQsendQuery(connection_.get(), settings) == 0) fail(nullptr);
+  wait();
 }
 
 PGconn* PostgresEngine::connection() {
@@ -351,8 +360,10 @@ PostgresEngine::Result PostgresEngine::wait() {
 }
 
 PostgresEngine::Result PostgresEngine::run(const std::string& sql) {
-  if (PQsendQuery(connection(), sql.c_str()) == 0) fail(nullptr);
-  return wait();
+  return again([&] {
+    if (PQsendQuery(connection(), sql.c_str()) == 0) fail(nullptr);
+    return wait();
+  });
 }
 
 std::unique_ptr<Statement> PostgresEngine::prepare(const std::string& sql) {
@@ -373,38 +384,33 @@ void PostgresEngine::begin_read() {
 }
 
 void PostgresEngine::commit() {
-  run(fmt::format(
-      "INSERT INTO written (writer, transactions) VALUES ('{}', 1) ON CONFLICT (writer) "
-      "DO UPDATE SET transactions = written.transactions + 1",
+  const Result counted = run(fmt::format(
+      "INSERT INTO written (writer, transactions) VALUES ('{}', 1) ON CONFLICT (writer) DO UPDATE "
+      "SET transactions = written.transactions + 1 RETURNING transactions",
       writer_));
-  ++transactions_;
+  const std::string number = PQgetvalue(counted.get(), 0, 0);
   try {
     run("COMMIT");
     open_ = false;
   } catch (const PostgresError&) {
     open_ = false;
-    if (PQstatus(connection_.get()) == CONNECTION_OK || !committed()) {
-      --transactions_;
-      throw;
-    }
+    if (PQstatus(connection_.get()) == CONNECTION_OK || !committed(number)) throw;
   }
 }
 
-// Whether the transaction on a connection that was lost was committed. Nobody can know while the
-// server is away.
-bool PostgresEngine::committed() {
+// Whether this process's transaction of that number, whose connection was lost, was committed.
+// Nobody can know while the server is away.
+bool PostgresEngine::committed(const std::string& number) {
   const auto until = steady_clock::now() + kPatience;
   for (;;) {
     try {
       connect();
       // Once the lock is free, that transaction has ended.
-      const Result found =
-          run(fmt::format("BEGIN; SELECT pg_advisory_xact_lock({}); SELECT transactions FROM "
-                          "written WHERE writer = "
-                          "'{}'",
-                          kWriteLock, writer_));
-      const bool there = PQntuples(found.get()) == 1 &&
-                         std::strtoll(PQgetvalue(found.get(), 0, 0), nullptr, 10) == transactions_;
+      const Result found = run(fmt::format(
+          "BEGIN; SELECT pg_advisory_xact_lock({}); SELECT 1 FROM written WHERE writer = "
+          "'{}' AND transactions = {}",
+          kWriteLock, writer_, number));
+      const bool there = PQntuples(found.get()) == 1;
       run("COMMIT");
       return there;
     } catch (const PostgresError&) {

@@ -75,7 +75,20 @@ class PostgresEngine : public Engine {
   // Waits for what was sent; throws if that failed, or the deadline has passed.
   Result wait();
   Result run(const std::string& sql);
-  bool committed();
+  bool committed(const std::string& number);
+  // Does it once more if a connection that was idle turns out to be gone, as after a restart of the
+  // server: nothing is lost with it as long as no transaction is open.
+  template <typename Action>
+  Result again(Action action) {
+    const int session = session_;
+    try {
+      return action();
+    } catch (const PostgresError&) {
+      const bool was_idle = !open_ && session == session_ && session > 0;
+      if (!was_idle || PQstatus(connection_.get()) == CONNECTION_OK) throw;
+    }
+    return action();
+  }
   [[noreturn]] void fail(const PGresult* result);
 
   std::string url_;
@@ -86,7 +99,6 @@ class PostgresEngine : public Engine {
   int statements_ = 0;  // names given
   bool open_ = false;   // a transaction
   std::string writer_;  // the key of this process's row in `written`
-  std::int64_t transactions_ = 0;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
 };
 

@@ -103,7 +103,7 @@ int Store::interrupt(const std::string& target, Time now) {
   Query update(db_,
                "UPDATE poll SET outcome = 'interrupted', finished = CASE WHEN started > ?1 THEN "
                "started ELSE ?1 END, error = 'the daemon ended before the poll did' WHERE outcome "
-               "= 'running' AND target = ?2");
+               "= 'running' AND (?2 = '' OR target = ?2)");
   put(update, 1, now);
   update.bind(2, target);
   return static_cast<int>(update.run());
@@ -113,14 +113,16 @@ int Store::recover(Time now) {
   const std::lock_guard lock(mutex_);
   return guarded("recover", path_, [&] {
     Transaction transaction(db_);
-    std::vector<std::string> targets;
-    Query running(db_, "SELECT DISTINCT target FROM poll WHERE outcome = 'running'");
-    while (running.step()) targets.push_back(running.text(0));
-    int count = 0;
-    for (const std::string& target : targets) {
-      if (leases_ && leases_->taken(target_duty(target))) continue;
-      count += interrupt(target, now);
+    std::vector<std::string> targets{""};
+    if (leases_) {
+      targets.clear();
+      Query running(db_, "SELECT DISTINCT target FROM poll WHERE outcome = 'running'");
+      while (running.step()) {
+        if (!leases_->taken(target_duty(running.text(0)))) targets.push_back(running.text(0));
+      }
     }
+    int count = 0;
+    for (const std::string& target : targets) count += interrupt(target, now);
     transaction.commit();
     return count;
   });

@@ -293,7 +293,7 @@ class Store {
   };
   // Of what follows in a transaction, nothing is stored if another process does that now.
   void fence(const std::string& duty);
-  // Marks the polls of a target that are running; how many.
+  // Marks the polls that are running, of a target or, if it is empty, all; how many.
   int interrupt(const std::string& target, core::Time now);
   SeriesIndex& index_of(const std::string& region);
   std::optional<PollRef> newest_poll(const std::string& target, const std::string& region);
