@@ -146,12 +146,7 @@ Connection open_reader(const std::string& path) {
     set_common(db);
     db.execute("PRAGMA wal_autocheckpoint = 0");
     db.execute("PRAGMA query_only = 1");
-    if (check_ours(db) != schema_version()) {
-      throw Error(ErrorCode::kStorage,
-                  "{}: its schema is older than this program; start the daemon once to migrate it",
-                  db.engine().place());
-    }
-    check_complete(db, Incomplete::kRefused);
+    check_readable(db, check_ours(db));
     return db;
   };
   return guarded("open", path, [&] {

@@ -1,10 +1,8 @@
 #include "store/leases.h"
 
-#include <algorithm>
-#include <iterator>
-
 #include "core/error.h"
 #include "store/postgres.h"
+#include "store/rows.h"
 
 namespace usaged::store {
 namespace {
@@ -22,9 +20,7 @@ Leases::Renewal Leases::renew(const std::vector<std::string>& duties,
   clock.step();
   const double now = clock.real(0);
   const double until = now + static_cast<double>(kTerm.count());
-  Query alive(db_,
-              "INSERT INTO member (id, until) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET until = "
-              "excluded.until");
+  Query alive(db_, upsert("member", {"id"}, {"until"}));
   alive.bind(1, self_);
   alive.bind(2, until);
   alive.run();
@@ -54,10 +50,7 @@ Leases::Renewal Leases::renew(const std::vector<std::string>& duties,
     }
   }
   const std::size_t share = (duties.size() + members - 1) / members;
-  Query write(db_,
-              "INSERT INTO lease (duty, holder, token, until) VALUES (?, ?, ?, ?) ON CONFLICT "
-              "(duty) DO UPDATE SET holder = excluded.holder, token = excluded.token, until = "
-              "excluded.until");
+  Query write(db_, upsert("lease", {"duty"}, {"holder", "token", "until"}));
   const auto set = [&](const std::string& duty, std::int64_t token, double end) {
     write.bind(1, duty);
     write.bind(2, self_);

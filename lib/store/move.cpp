@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <array>
 #include <bit>
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -93,24 +91,9 @@ void put(Query& to, int index, const Query& from, int column, Type type) {
   }
 }
 
-// Rows after a key, in the order of keys. The key is that of the newest row of `at`; without one
-// they begin with the first.
-class Rows {
- public:
-  Rows(Connection& db, const Relation& table, bool begins)
-      : query_(db, fmt::format("SELECT {} FROM {} {} ORDER BY {} LIMIT {}",
-                               table.list(table.columns.size()), table.name,
-                               begins ? "" : after(table), table.list(table.keys), kBatch)) {}
-  Query& query() { return query_; }
-
- private:
-  static std::string after(const Relation& table) {
-    const std::string marks =
-        fmt::format("{}", fmt::join(std::vector<char>(table.keys, '?'), ", "));
-    return fmt::format("WHERE ({}) > ({})", table.list(table.keys), marks);
-  }
-  Query query_;
-};
+std::string marks(std::size_t count) {
+  return fmt::format("{}", fmt::join(std::vector<char>(count, '?'), ", "));
+}
 
 std::int64_t count(Connection& db, const Relation& table) {
   return db.integer("SELECT count(*) FROM " + table.name);
@@ -150,18 +133,23 @@ std::optional<Key> last_key(Connection& db, const Relation& table) {
   return Key::of(query, table);
 }
 
-// Calls `use` with each row after a key; `batch_ends` after some of them.
+// Calls `use` with each row after a key, or with all, in the order of keys; `batch_ends` after some
+// of them.
 void each_row(Connection& db, const Relation& table, std::optional<Key> after,
               const std::function<void(const Query&)>& use,
               const std::function<void()>& batch_ends) {
   for (;;) {
     std::int64_t read = 0;
     {
-      Rows rows(db, table, !after);
-      if (after) after->bind(rows.query(), table);
-      while (rows.query().step()) {
-        use(rows.query());
-        after = Key::of(rows.query(), table);
+      const std::string from =
+          after ? fmt::format("WHERE ({}) > ({})", table.list(table.keys), marks(table.keys)) : "";
+      Query rows(db, fmt::format("SELECT {} FROM {} {} ORDER BY {} LIMIT {}",
+                                 table.list(table.columns.size()), table.name, from,
+                                 table.list(table.keys), kBatch));
+      if (after) after->bind(rows, table);
+      while (rows.step()) {
+        use(rows);
+        after = Key::of(rows, table);
         ++read;
       }
     }
@@ -289,12 +277,10 @@ Moved move_store(const std::string& from, const std::string& to,
     };
     moved.rows = all;
     for (const Relation& table : tables) {
-      const std::string marks =
-          fmt::format("{}", fmt::join(std::vector<char>(table.columns.size(), '?'), ", "));
       std::optional<Transaction> transaction;
-      transaction.emplace(target);
-      Query insert(target, fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name,
-                                       table.list(table.columns.size()), marks));
+      Query insert(target,
+                   fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name,
+                               table.list(table.columns.size()), marks(table.columns.size())));
       std::int64_t rows = 0;
       each_row(
           source, table, last_key(target, table),

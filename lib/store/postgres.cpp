@@ -35,8 +35,8 @@ constexpr Oid kText = 25;
 constexpr Oid kFloat8 = 701;
 constexpr int kBinary = 1;
 
-// Whoever writes a database of ours holds this lock of the server's: "iusg".
-constexpr std::int64_t kWriteLock = 0x69757367;
+// Whoever writes a database of ours holds this lock of the server's.
+constexpr std::int64_t kWriteLock = kApplicationId;
 
 constexpr const char* kNoConnection = "08006";
 // How long it is tried to learn whether a transaction was committed: servers restart, and fail
@@ -450,12 +450,7 @@ Connection open_postgres_writer(const std::string& url, Incomplete incomplete) {
 Connection open_postgres_reader(const std::string& url) {
   return guarded("open", url, [&] {
     Connection db(std::make_unique<PostgresEngine>(url, PostgresEngine::Access::kRead));
-    if (version_there(db) != schema_version()) {
-      throw Error(ErrorCode::kStorage,
-                  "{}: its schema is older than this program; start the daemon once to migrate it",
-                  db.engine().place());
-    }
-    check_complete(db, Incomplete::kRefused);
+    check_readable(db, version_there(db));
     return db;
   });
 }

@@ -36,6 +36,15 @@ void check_complete(Connection& db, Incomplete incomplete) {
               db.engine().place(), source.text(0));
 }
 
+void check_readable(Connection& db, int version) {
+  if (version != schema_version()) {
+    throw Error(ErrorCode::kStorage,
+                "{}: its schema is older than this program; start the daemon once to migrate it",
+                db.engine().place());
+  }
+  check_complete(db, Incomplete::kRefused);
+}
+
 int version_of(Connection& db, Migrations migrations) {
   const std::string& place = db.engine().place();
   Query applied(db, "SELECT version, name, checksum FROM migration ORDER BY version");

@@ -20,6 +20,10 @@ enum class Incomplete { kRefused, kAllowed };
 // Throws Error(kConfig) if it is such a one, and that is refused.
 void check_complete(Connection& db, Incomplete incomplete);
 
+// Throws Error(kStorage) unless a database of that version is this program's, and as
+// check_complete(): for those who only read.
+void check_readable(Connection& db, int version);
+
 // The version of a database that has a table `migration`. Throws Error(kConfig) if a newer program
 // made it, and Error(kStorage) if its migrations are not these.
 int version_of(Connection& db, Migrations migrations);

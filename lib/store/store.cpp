@@ -419,10 +419,7 @@ void Store::note_overlaps(const std::vector<Sample>& samples, const std::vector<
   forget.bind(2, region);
   forget.run();
   Query asked(db_, "SELECT 1 FROM scope WHERE target = ? AND region = ? AND removed IS NULL");
-  Query insert(
-      db_,
-      "INSERT INTO overlap (target, other, region, accounts) VALUES (?, ?, ?, ?) ON CONFLICT "
-      "(region, target, other) DO UPDATE SET accounts = excluded.accounts");
+  Query insert(db_, upsert("overlap", {"region", "target", "other"}, {"accounts"}));
   const std::set<std::string> own = accounts_of(samples);
   for (const std::string& other : others) {
     asked.bind(1, other);
@@ -434,9 +431,9 @@ void Store::note_overlaps(const std::vector<Sample>& samples, const std::vector<
     const auto both = std::ranges::count_if(
         own, [&theirs](const std::string& account) { return theirs.contains(account); });
     if (both == 0) continue;
-    insert.bind(1, std::min(target, other));
-    insert.bind(2, std::max(target, other));
-    insert.bind(3, region);
+    insert.bind(1, region);
+    insert.bind(2, std::min(target, other));
+    insert.bind(3, std::max(target, other));
     insert.bind(4, static_cast<std::int64_t>(both));
     insert.run();
     insert.reset();
