@@ -85,6 +85,7 @@ let again = false;
 
 // Reads what has changed; `always` reads everything.
 async function refresh(always = false) {
+  if (always) byId('main').setAttribute('aria-busy', 'true');
   if (running) {
     again ||= always;
     return running;
@@ -133,7 +134,7 @@ async function work(always) {
     );
     if (!error.status) throw error;
   } finally {
-    main.removeAttribute('aria-busy');
+    if (!again) main.removeAttribute('aria-busy');
   }
 }
 

@@ -126,8 +126,8 @@ export async function open(browser, { viewport = kWide, colorScheme = 'light', a
     page,
     // Goes there and waits until all of the view is there.
     async visit(url) {
-      await page.goto('about:blank');
-      await page.goto(url);
+      // Where only the fragment differs, the page stays as it is, and there is no response.
+      if (!(await page.goto(url))) await page.reload();
       await this.settled();
     },
     async settled() {
