@@ -141,6 +141,7 @@ void print_status(const Json& data) {
         path.get<std::string>());
   }
   print_table("", data["targets"]);
+  print_table("\nDaemons that share this history\n", data["daemons"]);
   print_table("\nSeen by two targets, and counted once\n", data["overlaps"]);
   print_table("\nWhat the totals are, as observed\n", data["behaviour"]);
   Json failed = Json::array();

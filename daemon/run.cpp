@@ -97,12 +97,7 @@ int run_daemon(const Globals& globals) {
     }
     for (int signal = 0; signal == 0 || signal == SIGHUP; signal = wait_for_signal(pause)) {
       if (signal == SIGHUP) reload(daemon);
-      if (daemon.damaged()) {
-        throw Error(ErrorCode::kStorage,
-                    "{}: is damaged; ends, so that the next start reads all of it, and moves it "
-                    "aside for a new one if it is",
-                    config.database);
-      }
+      daemon.check();
       if (watched && daemon.alive()) sd_notify(0, "WATCHDOG=1");
       sd_notify(0, ("STATUS=" + daemon.status_line()).c_str());
     }

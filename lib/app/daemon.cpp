@@ -201,7 +201,22 @@ void Daemon::lead() {
     generation->notifier.notice();
   } catch (const std::exception& e) {
     world_.log.error("leases could not be renewed", {{"error", e.what()}});
+    const auto* error = dynamic_cast<const core::Error*>(&e);
+    if (error == nullptr || error->code() != core::ErrorCode::kConfig) return;
+    const std::lock_guard lock(mutex_);
+    end_ = *error;
   }
+}
+
+void Daemon::check() const {
+  if (store_.damaged()) {
+    throw core::Error(core::ErrorCode::kStorage,
+                      "{}: is damaged; ends, so that the next start reads all of it, and moves it "
+                      "aside for a new one if it is",
+                      store_.path());
+  }
+  const std::lock_guard lock(mutex_);
+  if (end_) throw core::Error(*end_);
 }
 
 void Daemon::join() {

@@ -5,6 +5,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -63,8 +64,9 @@ class Daemon {
   int port() const { return server_->port(); }
   // True if every thread has shown life lately and the store answers; a server may be away.
   bool alive();
-  // True once polls, alerts or messages met damage in the database: another start gets over that.
-  bool damaged() const { return store_.damaged(); }
+  // Throws Error once there is no going on: if polls, alerts or messages met damage in the
+  // database, which another start gets over, or if a newer program has migrated it.
+  void check() const;
   // One line for `systemctl status`.
   std::string status_line();
 
@@ -88,8 +90,9 @@ class Daemon {
   std::thread leading_;  // renews leases, where several daemons share the store
   std::unique_ptr<store::Reader> observer_;
   std::string revision_;      // of the store, as it saw it last
-  mutable std::mutex mutex_;  // of current_
+  mutable std::mutex mutex_;  // of the two below
   std::shared_ptr<Generation> current_;
+  std::optional<core::Error> end_;  // why there is no going on
   std::mutex reloading_;
   std::vector<std::future<void>> ending_;  // generations that end their polls
   // The last that is made, and the first to go: its requests may reach all the rest.

@@ -20,6 +20,23 @@ constexpr std::int64_t unix_seconds(Time t) { return t.time_since_epoch().count(
 constexpr std::int64_t day_of(Time t) {
   return std::chrono::floor<std::chrono::days>(t).time_since_epoch().count();
 }
+// Months, counted since January of year 0.
+constexpr std::int64_t month_number(std::chrono::year_month month) {
+  return std::int64_t{12} * static_cast<int>(month.year()) +
+         static_cast<std::int64_t>(static_cast<unsigned>(month.month())) - 1;
+}
+constexpr std::chrono::year_month month_from(std::int64_t number) {
+  return std::chrono::year{static_cast<int>(number / 12)} /
+         std::chrono::month{static_cast<unsigned>(number % 12 + 1)};
+}
+// The month of a day, and the first day of a month, counted since the epoch.
+constexpr std::chrono::year_month month_of(std::int64_t day) {
+  const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
+  return date.year() / date.month();
+}
+constexpr std::int64_t first_day(std::chrono::year_month month) {
+  return std::chrono::sys_days{month / 1}.time_since_epoch().count();
+}
 constexpr Time from_unix(std::int64_t seconds) { return Time{Seconds{seconds}}; }
 
 // "2026-03-01T12:00:00Z" (RFC 3339).

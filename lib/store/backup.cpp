@@ -1,16 +1,12 @@
 #include "store/backup.h"
 
-#include <charconv>
 #include <filesystem>
-#include <fstream>
 
 #include "core/text.h"
-#include "store/block.h"
 #include "store/checked_pages.h"
 #include "store/damage.h"
 #include "store/database.h"
 #include "store/disk.h"
-#include "store/rows.h"
 
 namespace usaged::store {
 namespace {
@@ -20,7 +16,6 @@ using core::Error;
 using core::ErrorCode;
 
 constexpr int kPages = 1000;  // of 4 KB, between two reports
-constexpr int kMostProblems = 20;
 
 // Removes a file that did not become what it should.
 class Draft {
@@ -52,16 +47,6 @@ void put_in_place(const std::string& from, const std::string& to) {
   sync_folder_of(to);
 }
 
-// How many transactions were stored, as is noted beside a database; 0 if nothing is.
-std::int64_t high_water_beside(const std::string& path) {
-  std::ifstream file(path + ".lock");
-  std::string text;
-  std::getline(file, text);
-  std::int64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
 Verification require_whole(const std::string& path, const char* what) {
   Verification found = verify(path);
   if (found.problems.empty()) return found;
@@ -69,59 +54,6 @@ Verification require_whole(const std::string& path, const char* what) {
 }
 
 }  // namespace
-
-Verification verify(const std::string& path) {
-  require_file(path, "its own tools check it (pg_amcheck)");
-  const std::int64_t expected = high_water_beside(path);
-  Connection db = open_reader(path);
-  return guarded("verify", path, [&] {
-    Verification result;
-    // One moment for all that is read.
-    const Moment moment(db);
-    Query integrity(db, fmt::format("PRAGMA integrity_check({})", kMostProblems));
-    while (integrity.step()) {
-      const std::string line = integrity.text(0);
-      if (line != "ok") result.problems.push_back(line);
-    }
-    Query references(db, "PRAGMA foreign_key_check");
-    int dangling = 0;
-    while (references.step() && ++dangling <= kMostProblems) {
-      result.problems.push_back(fmt::format("a row of {} refers to a row of {} that is missing",
-                                            references.text(0), references.text(2)));
-    }
-    Query blocks(
-        db,
-        "SELECT b.id, s.target, s.region, b.data FROM sample_block b JOIN scope s ON s.id = "
-        "b.scope_id");
-    std::vector<Reading> readings;
-    int damaged = 0;
-    while (damaged < kMostProblems && blocks.step()) {
-      try {
-        const BlockReader block(blocks.blob(3));
-        for (std::size_t i = 0; i < block.size(); ++i) block.read(i, readings);
-      } catch (const Error&) {
-        ++damaged;
-        result.problems.push_back(fmt::format("block {} of samples of {} in {} can't be read",
-                                              blocks.integer(0), blocks.text(1), blocks.text(2)));
-      }
-    }
-    result.schema = schema_version();
-    result.bytes = db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size");
-    Query polls(db, "SELECT count(*), max(CASE WHEN outcome = 'ok' THEN started END) FROM poll");
-    polls.step();
-    result.polls = polls.integer(0);
-    if (!polls.is_null(1)) {
-      result.newest = core::from_unix(polls.integer(1));
-    }
-    result.transactions = transactions_of(db);
-    if (result.transactions < expected) {
-      result.problems.push_back(
-          fmt::format("it has {} of the {} transactions that were stored: its end is lost",
-                      result.transactions, expected));
-    }
-    return result;
-  });
-}
 
 Verification back_up(const std::string& database, const std::string& copy,
                      const std::function<void(double)>& progress) {

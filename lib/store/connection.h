@@ -28,8 +28,11 @@ class Statement {
 
   // Goes to the next row; false: there is none.
   virtual bool step() = 0;
-  // Runs it to its end; how many rows it changed.
-  virtual std::int64_t run() = 0;
+  // Runs it to its end. An engine may do so later, before it answers anything else or the
+  // transaction ends; what is wrong with it is thrown then.
+  virtual void run() = 0;
+  // The same at once; how many rows it changed.
+  virtual std::int64_t run_for_count() = 0;
   // Back to the beginning, with what is bound.
   virtual void reset() = 0;
 
@@ -100,7 +103,8 @@ class Query {
   bool step() { return statement_->step(); }
   // Runs one that returns an id, as INSERT ... RETURNING id does; the id.
   std::int64_t run_for_id();
-  std::int64_t run() { return statement_->run(); }
+  void run() { statement_->run(); }
+  std::int64_t run_for_count() { return statement_->run_for_count(); }
   void reset() { statement_->reset(); }
 
   bool is_null(int column) const { return statement_->is_null(column); }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/time.h"
-#include "store/history.h"
+#include "store/question.h"
 #include "store/reader.h"
 #include "store/samples.h"
 

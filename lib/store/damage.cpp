@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "store/backup.h"
 #include "store/disk.h"
+#include "store/verify.h"
 
 namespace usaged::store {
 namespace {

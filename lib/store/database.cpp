@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <mutex>
 
+#include "embedded_postgresql_migrations.h"
 #include "embedded_sqlite_migrations.h"
 #include "store/checked_pages.h"
 
@@ -164,6 +165,38 @@ Connection open_reader(const std::string& path) {
       }
       return prepare(open(uri + "?immutable=1", SQLite::OPEN_READONLY | SQLite::OPEN_URI));
     }
+  });
+}
+
+namespace {
+
+int version_there(Connection& db) {
+  if (db.integer("SELECT to_regclass('migration') IS NOT NULL") == 0) return 0;
+  return version_of(db, postgresql_migrations::kAssets);
+}
+
+}  // namespace
+
+Connection open_postgres_writer(const std::string& url, Incomplete incomplete) {
+  return guarded("open", url, [&] {
+    auto made = std::make_unique<PostgresEngine>(url, PostgresEngine::Access::kWrite);
+    PostgresEngine& engine = *made;
+    Connection db(std::move(made));
+    migrate(db, postgresql_migrations::kAssets, schema_version(),
+            [&db] { return version_there(db); });
+    check_complete(db, incomplete);
+    engine.know(schema_version());
+    // Of processes that are long gone.
+    engine.execute("DELETE FROM written WHERE at < now() - interval '1 day'");
+    return db;
+  });
+}
+
+Connection open_postgres_reader(const std::string& url) {
+  return guarded("open", url, [&] {
+    Connection db(std::make_unique<PostgresEngine>(url, PostgresEngine::Access::kRead));
+    check_readable(db, version_there(db));
+    return db;
   });
 }
 

@@ -15,9 +15,6 @@
 
 namespace usaged::store {
 
-// "iusg": what marks a database file as ours.
-inline constexpr int kApplicationId = 0x69757367;
-
 // A database whose content is not what was written, or that lost what was written last.
 struct Damaged : core::Error {
   explicit Damaged(const std::string& message)
@@ -68,6 +65,15 @@ Connection open_writer(const std::string& path, const WriteLock& lock,
 
 // Opens a database for reading. It must exist and be ours, of this version's schema.
 Connection open_reader(const std::string& path);
+
+// Opens one on a server for writing; creates or migrates it. Others may have it open. Throws
+// Error(kConfig) if it was made by a newer version, else as guarded().
+Connection open_postgres_writer(const std::string& url,
+                                Incomplete incomplete = Incomplete::kRefused);
+
+// Opens one on a server for reading. Throws Error(kStorage) if its schema is not this version's,
+// else as guarded().
+Connection open_postgres_reader(const std::string& url);
 
 // Whether closing it moves what is in its -wal into the file: not where the two are to be kept as
 // they are.

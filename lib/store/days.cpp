@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/trial.h"
 #include "store/coverage.h"
+#include "store/history.h"
 #include "store/rows.h"
 #include "store/selection.h"
 
@@ -55,25 +56,6 @@ core::DayTag parse_tag(std::string_view name) {
 
 }  // namespace
 
-std::int64_t month_number(std::chrono::year_month month) {
-  return std::int64_t{12} * static_cast<int>(month.year()) +
-         static_cast<std::int64_t>(static_cast<unsigned>(month.month())) - 1;
-}
-
-std::chrono::year_month month_from(std::int64_t number) {
-  return std::chrono::year{static_cast<int>(number / 12)} /
-         std::chrono::month{static_cast<unsigned>(number % 12 + 1)};
-}
-
-std::chrono::year_month month_of(std::int64_t day) {
-  const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
-  return date.year() / date.month();
-}
-
-std::int64_t first_day(std::chrono::year_month month) {
-  return std::chrono::sys_days{month / 1}.time_since_epoch().count();
-}
-
 GroupDay group_day(const core::Day& day) {
   GroupDay result{day.tag, day.low, day.high, day.estimate};
   if (std::isinf(day.high)) result.high.reset();
@@ -95,9 +77,9 @@ void GroupMonth::add(const GroupMonth& other) {
 }
 
 std::optional<GroupMonth> month_of_series(const std::vector<core::Day>& days, std::int64_t number) {
-  const std::chrono::year_month month = month_from(number);
-  const std::int64_t first = first_day(month);
-  const std::int64_t last = first_day(month + std::chrono::months{1});
+  const std::chrono::year_month month = core::month_from(number);
+  const std::int64_t first = core::first_day(month);
+  const std::int64_t last = core::first_day(month + std::chrono::months{1});
   if (days.empty() || days.back().day < first || days.front().day >= last) return std::nullopt;
   const core::DaySum sum = core::sum_days(days, first, last);
   GroupMonth result{sum.known, sum.bounds.low, sum.bounds.high, sum.estimate};

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/daily.h"
-#include "store/history.h"
+#include "store/question.h"
 #include "store/reader.h"
 #include "store/samples.h"
 #include "store/selection.h"
@@ -37,12 +37,6 @@ struct GroupMonth {
 
   void add(const GroupMonth& other);
 };
-
-// Months are counted since January of year 0.
-std::int64_t month_number(std::chrono::year_month month);
-std::chrono::year_month month_from(std::int64_t number);
-std::chrono::year_month month_of(std::int64_t day);     // days since the epoch
-std::int64_t first_day(std::chrono::year_month month);  // likewise
 
 struct DailyLine {
   Group group;

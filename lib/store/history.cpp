@@ -186,7 +186,7 @@ class Snapshots {
     std::vector<std::size_t> scopes;
     std::vector<std::pair<std::int64_t, bool>> key;  // the polls that `parts` is made of; stale
     bool filled = false;
-    std::map<std::size_t, Part> parts;  // by group
+    std::map<std::size_t, Part> parts;  // by group; some may be of earlier polls, and say nothing
     std::int64_t unknown_values = 0;
   };
 
@@ -215,8 +215,9 @@ class Snapshots {
   };
 
   // The newest poll first; what it has hides what older ones of other targets have.
-  std::vector<Source> sources_at(const Region& region, Time t) const {
-    std::vector<Source> sources;
+  const std::vector<Source>& sources_at(const Region& region, Time t) {
+    std::vector<Source>& sources = sources_;
+    sources.clear();
     for (const std::size_t index : region.scopes) {
       const Scope& scope = scopes_[index];
       if (t < scope.first_good || t >= scope.ends) continue;
@@ -232,13 +233,13 @@ class Snapshots {
 
   // Brings the parts of a region up to time t.
   void refresh(Region& region, Time t) {
-    const std::vector<Source> sources = sources_at(region, t);
-    std::vector<std::pair<std::int64_t, bool>> key;
-    for (const Source& source : sources) key.emplace_back(source.poll->id, source.stale);
-    if (region.filled && key == region.key) return;
-    region.key = std::move(key);
+    const std::vector<Source>& sources = sources_at(region, t);
+    key_.clear();
+    for (const Source& source : sources) key_.emplace_back(source.poll->id, source.stale);
+    if (region.filled && key_ == region.key) return;
+    region.key = key_;
     region.filled = true;
-    region.parts.clear();
+    for (auto& [group, part] : region.parts) part = {};
     region.unknown_values = 0;
 
     const bool distinct = sources.size() > 1 && grain_ == Grain::kSeries && !selection_.by_target();
@@ -265,9 +266,10 @@ class Snapshots {
   }
 
   // The chosen series of one poll that are not gone.
-  std::vector<Number> snapshot(const Scope& scope, const GoodPoll& good) {
-    return guarded("read snapshot", reader_.path(), [&] {
-      std::vector<Number> numbers;
+  const std::vector<Number>& snapshot(const Scope& scope, const GoodPoll& good) {
+    std::vector<Number>& numbers = numbers_;
+    numbers.clear();
+    guarded("read snapshot", reader_.path(), [&] {
       if (grain_ == Grain::kKind) {
         if (!sums_) {
           sums_.emplace(reader_.db(),
@@ -280,15 +282,15 @@ class Snapshots {
           numbers.push_back({sums.integer(0), sums.real(1), sums.integer(2)});
         }
         sums.reset();
-        return numbers;
+        return;
       }
       each_sample(samples_, few_, scope, good, [&](std::int64_t series, const Reading& reading) {
         if (!selection_.has(series)) return;
         const auto value = metric_ == core::Metric::kCost ? cost_of(reading) : total_of(reading);
         numbers.push_back({series, value, value ? 0 : 1});
       });
-      return numbers;
     });
+    return numbers;
   }
 
   Reader& reader_;
@@ -300,6 +302,10 @@ class Snapshots {
   FewSeries few_;
   Samples& samples_;
   std::optional<Query> sums_;
+  // Of one moment; kept for their memory.
+  std::vector<Source> sources_;
+  std::vector<std::pair<std::int64_t, bool>> key_;
+  std::vector<Number> numbers_;
 };
 
 namespace {

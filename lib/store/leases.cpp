@@ -1,5 +1,10 @@
 #include "store/leases.h"
 
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+
 #include "core/error.h"
 #include "store/postgres.h"
 #include "store/rows.h"
@@ -9,9 +14,34 @@ namespace {
 
 constexpr const char* kNow = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)";
 
+std::string host_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  return ::gethostname(name.data(), HOST_NAME_MAX) == 0 ? name.data() : "unknown";
+}
+
 }  // namespace
 
-Leases::Leases(Connection& db) : db_(db), self_(random_name()) {}
+std::vector<Member> members(Connection& db) {
+  std::vector<Member> all;
+  if (!is_postgres(db.engine().place())) return all;
+  Query query(db, fmt::format("SELECT m.id, l.duty FROM member m LEFT JOIN lease l ON l.holder = "
+                              "m.id AND l.until > {} WHERE m.until > {} ORDER BY m.id, l.duty",
+                              kNow, kNow));
+  while (query.step()) {
+    const std::string name = query.text(0);
+    const std::string duty = query.text(1);  // "" if it has none
+    if (all.empty() || all.back().name != name) all.emplace_back().name = name;
+    Member& member = all.back();
+    if (duty.starts_with(kTargetDuty)) member.targets.push_back(duty.substr(kTargetDuty.size()));
+    if (duty.starts_with(kReceiverDuty)) {
+      member.receivers.push_back(duty.substr(kReceiverDuty.size()));
+    }
+    member.rules = member.rules || duty == kRulesDuty;
+  }
+  return all;
+}
+
+Leases::Leases(Connection& db) : db_(db), self_(fmt::format("{}-{}", host_name(), random_name())) {}
 
 Leases::Renewal Leases::renew(const std::vector<std::string>& duties,
                               const std::function<bool(const std::string&)>& may_give_up) {

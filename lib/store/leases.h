@@ -18,9 +18,22 @@ inline std::string target_duty(const std::string& target) {
   return std::string(kTargetDuty) + target;
 }
 // Who sends a receiver's messages:
-inline std::string receiver_duty(const std::string& receiver) { return "receiver/" + receiver; }
+inline constexpr std::string_view kReceiverDuty = "receiver/";
+inline std::string receiver_duty(const std::string& receiver) {
+  return std::string(kReceiverDuty) + receiver;
+}
 // Who evaluates the rules:
 inline constexpr const char* kRulesDuty = "rules";
+
+// A daemon that lives, and what is leased to it.
+struct Member {
+  std::string name;  // "HOST-" and something random
+  std::vector<std::string> targets;
+  std::vector<std::string> receivers;
+  bool rules = false;
+};
+// Those that share this database. A file has none: whoever writes it does all.
+std::vector<Member> members(Connection& db);
 
 // Of several daemons with one database, which does what: each duty is leased to one of them, for a
 // while that it prolongs. Whoever dies, or can't reach the database, loses what it has to the

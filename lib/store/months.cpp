@@ -51,10 +51,10 @@ class DayEstimates {
 
 void project(MonthRow& row, const std::vector<double>& history, std::int64_t last_day,
              std::optional<double> budget) {
-  const std::int64_t end = first_day(row.month + std::chrono::months{1});
+  const std::int64_t end = core::first_day(row.month + std::chrono::months{1});
   const auto next = core::forecast(history, last_day, static_cast<int>(end - 1 - last_day));
-  const auto passed =
-      static_cast<std::size_t>(std::max<std::int64_t>(0, last_day + 1 - first_day(row.month)));
+  const auto passed = static_cast<std::size_t>(
+      std::max<std::int64_t>(0, last_day + 1 - core::first_day(row.month)));
   const auto& estimate = row.sum.estimate;
   if (!next || !estimate || history.size() < passed) return;
   row.projected = next;
@@ -63,7 +63,7 @@ void project(MonthRow& row, const std::vector<double>& history, std::int64_t las
   row.projected->high += *estimate;
   if (!budget) return;
   double sum = 0;
-  for (std::int64_t day = first_day(row.month); day < end; ++day) {
+  for (std::int64_t day = core::first_day(row.month); day < end; ++day) {
     sum += day <= last_day ? history[history.size() - static_cast<std::size_t>(last_day + 1 - day)]
                            : next->days[static_cast<std::size_t>(day - last_day - 1)];
     if (sum > *budget) {
@@ -78,9 +78,9 @@ void project(MonthRow& row, const std::vector<double>& history, std::int64_t las
 MonthAnswer months(Reader& reader, const Question& question, int count,
                    std::optional<double> budget, core::Time now) {
   const std::int64_t today = core::day_of(now);
-  const year_month running = month_of(today);
+  const year_month running = core::month_of(today);
   const year_month first = running - std::chrono::months{count - 1};
-  const core::Time from = core::from_unix(first_day(first) * 86400);
+  const core::Time from = core::from_unix(core::first_day(first) * 86400);
   const core::Time to = core::from_unix(today * 86400 - 1);
   MonthAnswer answer;
   answer.completeness =
@@ -94,8 +94,8 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
     for (year_month month = first; month <= running; month += std::chrono::months{1}) {
       MonthRow& row = line.months.emplace_back();
       row.month = month;
-      row.days_in_month =
-          static_cast<int>(first_day(month + std::chrono::months{1}) - first_day(month));
+      row.days_in_month = static_cast<int>(core::first_day(month + std::chrono::months{1}) -
+                                           core::first_day(month));
     }
   }
   std::vector<std::set<std::string>> accounts(selection.groups().size());
@@ -104,20 +104,22 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
     accounts[*selection.group_of(row.id, row.target())].insert(row.account());
   }
   source.each(
-      {today - 1 - kForecastDays, today - 1, month_number(first), month_number(running)},
+      {today - 1 - kForecastDays, today - 1, core::month_number(first),
+       core::month_number(running)},
       [&](std::size_t group, std::int64_t day, const GroupDay& usage) {
         estimates[group].add(day, usage);
       },
       [&](std::size_t group, std::int64_t month, const GroupMonth& sum) {
-        answer.lines[group].months[static_cast<std::size_t>(month - month_number(first))].sum.add(
-            sum);
+        answer.lines[group]
+            .months[static_cast<std::size_t>(month - core::month_number(first))]
+            .sum.add(sum);
       });
   for (std::size_t i = 0; i < answer.lines.size(); ++i) {
     answer.lines[i].accounts = accounts[i].size();
     project(answer.lines[i].months.back(), estimates[i].until(today - 1), today - 1, budget);
     for (MonthRow& row : answer.lines[i].months) {
       // Days of it are over, and nothing is known of any.
-      if (row.sum.days > 0 || first_day(row.month) >= today) continue;
+      if (row.sum.days > 0 || core::first_day(row.month) >= today) continue;
       row.sum.high.reset();
       row.sum.estimate.reset();
     }

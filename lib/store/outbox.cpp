@@ -224,7 +224,8 @@ core::Silence Store::end_silence(std::int64_t id, Time now) {
                  "WHERE id = ?2");
     put(update, 1, now);
     update.bind(2, id);
-    if (update.run() == 0) throw Error(ErrorCode::kNotFound, "there is no silence {}", id);
+    if (update.run_for_count() == 0)
+      throw Error(ErrorCode::kNotFound, "there is no silence {}", id);
     Query query(db_, fmt::format("SELECT {} FROM silence WHERE id = ?", kSilenceColumns));
     query.bind(1, id);
     query.step();
@@ -445,7 +446,7 @@ int Store::drop_notifications(const std::vector<std::string>& receivers, Time no
         "json_each(?))");
     put(update, 1, now);
     update.bind(2, known);
-    const auto count = static_cast<int>(update.run());
+    const auto count = static_cast<int>(update.run_for_count());
     transaction.commit();
     return count;
   });
@@ -481,7 +482,7 @@ int Store::redrive(std::optional<std::int64_t> notification_id, const std::strin
     put(update, 1, now);
     update.bind(2, notification_id.value_or(0));
     update.bind(3, receiver);
-    const auto count = static_cast<int>(update.run());
+    const auto count = static_cast<int>(update.run_for_count());
     transaction.commit();
     return count;
   });

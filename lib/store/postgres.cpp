@@ -8,15 +8,13 @@
 #include <array>
 #include <bit>
 #include <cctype>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <random>
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include "embedded_postgresql_migrations.h"
-#include "store/database.h"
 
 namespace usaged::store {
 namespace {
@@ -39,6 +37,8 @@ constexpr int kBinary = 1;
 constexpr std::int64_t kWriteLock = kApplicationId;
 
 constexpr const char* kNoConnection = "08006";
+// So many statements are sent before it is asked what became of them.
+constexpr int kMostWaiting = 500;
 // How long it is tried to learn whether a transaction was committed: servers restart, and fail
 // over, in less.
 constexpr std::chrono::seconds kPatience{60};
@@ -73,6 +73,11 @@ std::string in_one_line(std::string_view message) {
   }
   if (line.ends_with(' ')) line.pop_back();
   return line;
+}
+
+bool has_worked(const PGresult* result) {
+  const ExecStatusType status = PQresultStatus(result);
+  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
 std::string encoded(std::int64_t value) {
@@ -137,7 +142,15 @@ class PostgresStatement : public Statement {
     }
     return ++row_ < PQntuples(result_.get());
   }
-  std::int64_t run() override {
+  void run() override {
+    if (!engine_.in_pipeline()) {
+      execute();
+      return;
+    }
+    send();
+    if (++engine_.waiting_ >= kMostWaiting) engine_.wait();
+  }
+  std::int64_t run_for_count() override {
     result_ = execute();
     return std::strtoll(PQcmdTuples(result_.get()), nullptr, 10);
   }
@@ -220,10 +233,13 @@ class PostgresStatement : public Statement {
   }
 
   PostgresEngine::Result execute() {
-    return engine_.again([this] { return attempt(); });
+    return engine_.again([this] {
+      send();
+      return engine_.wait();
+    });
   }
 
-  PostgresEngine::Result attempt() {
+  void send() {
     const std::string& statement = name();
     std::vector<const char*> values;
     std::vector<int> lengths;
@@ -237,7 +253,6 @@ class PostgresStatement : public Statement {
                             formats.data(), kBinary) == 0) {
       engine_.fail(nullptr);
     }
-    return engine_.wait();
   }
 
   PostgresEngine& engine_;
@@ -324,7 +339,25 @@ void PostgresEngine::fail(const PGresult* result) {
                       in_one_line(said != nullptr ? said : PQerrorMessage(connection_.get())));
 }
 
-PostgresEngine::Result PostgresEngine::wait() {
+void PostgresEngine::enter_pipeline() {
+  if (PQenterPipelineMode(connection_.get()) == 0) fail(nullptr);
+}
+
+void PostgresEngine::leave_pipeline() {
+  if (!in_pipeline()) return;
+  wait();
+  if (PQexitPipelineMode(connection_.get()) == 0) fail(nullptr);
+}
+
+void PostgresEngine::send(const std::string& sql) {
+  if (PQsendQueryParams(connection_.get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) ==
+      0) {
+    fail(nullptr);
+  }
+}
+
+// Until a result can be had without waiting.
+void PostgresEngine::wait_for_input() {
   PGconn* connection = connection_.get();
   bool cancelled = false;
   while (PQflush(connection) == 1 || PQisBusy(connection) != 0) {
@@ -346,16 +379,24 @@ PostgresEngine::Result PostgresEngine::wait() {
     }
     if (PQconsumeInput(connection) == 0) fail(nullptr);
   }
-  // The last result of several; there may be one that failed.
+}
+
+PostgresEngine::Result PostgresEngine::wait() {
+  PGconn* connection = connection_.get();
+  const bool piped = in_pipeline();
+  if (piped && PQpipelineSync(connection) == 0) fail(nullptr);
+  waiting_ = 0;
+  // The last of several, or the first that failed.
   Result last;
-  while (Result result{PQgetResult(connection)}) {
-    const ExecStatusType status = PQresultStatus(last.get());
-    if (!last || (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)) {
-      last = std::move(result);
-    }
+  for (;;) {
+    wait_for_input();
+    Result result(PQgetResult(connection));
+    // A pipeline has this between its statements.
+    if (!result && piped && PQstatus(connection) == CONNECTION_OK) continue;
+    if (!result || PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC) break;
+    if (!last || has_worked(last.get())) last = std::move(result);
   }
-  const ExecStatusType status = PQresultStatus(last.get());
-  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) fail(last.get());
+  if (last && !has_worked(last.get())) fail(last.get());
   return last;
 }
 
@@ -370,12 +411,28 @@ std::unique_ptr<Statement> PostgresEngine::prepare(const std::string& sql) {
   return std::make_unique<PostgresStatement>(*this, sql);
 }
 
-void PostgresEngine::execute(const std::string& sql) { run(sql); }
+void PostgresEngine::execute(const std::string& sql) {
+  // There may be several statements in it, which a pipeline does not take.
+  const bool piped = in_pipeline();
+  leave_pipeline();
+  run(sql);
+  if (piped) enter_pipeline();
+}
 
 void PostgresEngine::begin_write() {
-  run("BEGIN");
+  const Result found = again([this] {
+    connection();
+    enter_pipeline();
+    send("BEGIN");
+    send(fmt::format("SELECT pg_advisory_xact_lock({})", kWriteLock));
+    // A statement of its own: it must see what whoever had the lock has done.
+    if (schema_) send("SELECT max(version) FROM migration");
+    return wait();
+  });
   open_ = true;
-  run(fmt::format("SELECT pg_advisory_xact_lock({})", kWriteLock));
+  if (!schema_) return;
+  const auto version = static_cast<int>(std::strtol(PQgetvalue(found.get(), 0, 0), nullptr, 10));
+  if (version > *schema_) throw made_by_newer(place_, version);
 }
 
 void PostgresEngine::begin_read() {
@@ -384,23 +441,24 @@ void PostgresEngine::begin_read() {
 }
 
 void PostgresEngine::commit() {
-  const Result counted = run(fmt::format(
-      "INSERT INTO written (writer, transactions) VALUES ('{}', 1) ON CONFLICT (writer) DO UPDATE "
-      "SET transactions = written.transactions + 1 RETURNING transactions",
-      writer_));
-  const std::string number = PQgetvalue(counted.get(), 0, 0);
+  ++transactions_;
   try {
-    run("COMMIT");
+    send(
+        fmt::format("INSERT INTO written (writer, transactions) VALUES ('{0}', {1}) ON CONFLICT "
+                    "(writer) DO UPDATE SET transactions = {1}, at = now()",
+                    writer_, transactions_));
+    send("COMMIT");
+    leave_pipeline();
     open_ = false;
   } catch (const PostgresError&) {
     open_ = false;
-    if (PQstatus(connection_.get()) == CONNECTION_OK || !committed(number)) throw;
+    if (PQstatus(connection_.get()) == CONNECTION_OK || !committed()) throw;
   }
 }
 
-// Whether this process's transaction of that number, whose connection was lost, was committed.
+// Whether the last transaction, whose connection was lost, was committed.
 // Nobody can know while the server is away.
-bool PostgresEngine::committed(const std::string& number) {
+bool PostgresEngine::committed() {
   const auto until = steady_clock::now() + kPatience;
   for (;;) {
     try {
@@ -409,7 +467,7 @@ bool PostgresEngine::committed(const std::string& number) {
       const Result found = run(fmt::format(
           "BEGIN; SELECT pg_advisory_xact_lock({}); SELECT 1 FROM written WHERE writer = "
           "'{}' AND transactions = {}",
-          kWriteLock, writer_, number));
+          kWriteLock, writer_, transactions_));
       const bool there = PQntuples(found.get()) == 1;
       run("COMMIT");
       return there;
@@ -421,38 +479,16 @@ bool PostgresEngine::committed(const std::string& number) {
 }
 
 void PostgresEngine::roll_back() noexcept {
+  try {
+    leave_pipeline();
+  } catch (const std::exception&) {  // what is left of the transaction is undone below
+    PQexitPipelineMode(connection_.get());
+  }
   if (PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS ||
       PQtransactionStatus(connection_.get()) == PQTRANS_INERROR) {
     Result(PQexec(connection_.get(), "ROLLBACK"));
   }
   open_ = false;
-}
-
-namespace {
-
-int version_there(Connection& db) {
-  if (db.integer("SELECT to_regclass('migration') IS NOT NULL") == 0) return 0;
-  return version_of(db, postgresql_migrations::kAssets);
-}
-
-}  // namespace
-
-Connection open_postgres_writer(const std::string& url, Incomplete incomplete) {
-  return guarded("open", url, [&] {
-    Connection db(std::make_unique<PostgresEngine>(url, PostgresEngine::Access::kWrite));
-    migrate(db, postgresql_migrations::kAssets, schema_version(),
-            [&db] { return version_there(db); });
-    check_complete(db, incomplete);
-    return db;
-  });
-}
-
-Connection open_postgres_reader(const std::string& url) {
-  return guarded("open", url, [&] {
-    Connection db(std::make_unique<PostgresEngine>(url, PostgresEngine::Access::kRead));
-    check_readable(db, version_there(db));
-    return db;
-  });
 }
 
 }  // namespace usaged::store

@@ -48,7 +48,8 @@ class PostgresEngine : public Engine {
 
   std::unique_ptr<Statement> prepare(const std::string& sql) override;
   void execute(const std::string& sql) override;
-  // Writers of one database wait for each other, in whichever process they are.
+  // Writers of one database wait for each other, in whichever process they are. Throws
+  // Error(kConfig) if a newer program has migrated it meanwhile.
   void begin_write() override;
   void begin_read() override;
   // If the connection is lost meanwhile, a new one tells whether it was committed.
@@ -59,6 +60,8 @@ class PostgresEngine : public Engine {
   }
   // The server's autovacuum does.
   void give_back_space() override {}
+  // From now on, a newer version of the schema than this is not written to.
+  void know(int schema) { schema_ = schema; }
   const std::string& place() const override { return place_; }
 
  private:
@@ -72,10 +75,18 @@ class PostgresEngine : public Engine {
   // A connection that works, made anew if need be and no transaction is open.
   PGconn* connection();
   void connect();
-  // Waits for what was sent; throws if that failed, or the deadline has passed.
+  // What a transaction writes is sent without waiting for what comes of it (libpq, "Pipeline
+  // Mode"), until something is asked or the transaction ends.
+  bool in_pipeline() const { return PQpipelineStatus(connection_.get()) != PQ_PIPELINE_OFF; }
+  void enter_pipeline();
+  void leave_pipeline();
+  void send(const std::string& sql);
+  // Waits for what was sent; throws if any of it failed, or the deadline has passed. The last
+  // result.
   Result wait();
+  void wait_for_input();
   Result run(const std::string& sql);
-  bool committed(const std::string& number);
+  bool committed();
   // Does it once more if a connection that was idle turns out to be gone, as after a restart of the
   // server: nothing is lost with it as long as no transaction is open.
   template <typename Action>
@@ -95,20 +106,14 @@ class PostgresEngine : public Engine {
   std::string place_;
   Access access_;
   std::unique_ptr<PGconn, Close> connection_;
-  int session_ = 0;     // counts connections: statements are prepared in one
-  int statements_ = 0;  // names given
-  bool open_ = false;   // a transaction
-  std::string writer_;  // the key of this process's row in `written`
+  int session_ = 0;                // counts connections: statements are prepared in one
+  int statements_ = 0;             // names given
+  int waiting_ = 0;                // sent, and nobody has waited for them
+  bool open_ = false;              // a transaction
+  std::string writer_;             // the key of this session's row in `written`
+  std::int64_t transactions_ = 0;  // that it has tried to commit
+  std::optional<int> schema_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
 };
-
-// Opens a database for writing; creates or migrates it. Others may have it open. Throws
-// PostgresError, and Error(kConfig) if it was made by a newer version.
-Connection open_postgres_writer(const std::string& url,
-                                Incomplete incomplete = Incomplete::kRefused);
-
-// Opens one for reading. Throws PostgresError, and Error(kStorage) if its schema is not this
-// version's.
-Connection open_postgres_reader(const std::string& url);
 
 }  // namespace usaged::store

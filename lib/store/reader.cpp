@@ -465,6 +465,10 @@ std::vector<AlertCount> Reader::alert_counts() {
   });
 }
 
+std::vector<Member> Reader::members() {
+  return guarded("read the daemons", path_, [&] { return store::members(db_); });
+}
+
 Footprint Reader::footprint() {
   if (!is_postgres(path_)) return footprint_of_file(path_);
   return guarded("read the size", path_, [&] {

@@ -22,27 +22,11 @@
 #include "store/connection.h"
 #include "store/database.h"
 #include "store/disk.h"
+#include "store/leases.h"
+#include "store/rows.h"
 #include "store/samples.h"
 
 namespace usaged::store {
-
-struct PollRow {
-  std::int64_t id = 0;
-  std::string target;
-  std::string region;
-  core::Time slot;
-  core::Seconds interval{};
-  core::Time started;
-  std::optional<core::Time> finished;
-  std::string outcome;
-  int requests = 0;
-  int pages = 0;
-  int accounts = 0;
-  int series = 0;
-  std::string error;
-  std::string request_id;
-  std::optional<core::Seconds> clock_skew;  // AWS's clock minus ours
-};
 
 // The state of one target in one region.
 struct ScopeRow {
@@ -198,6 +182,7 @@ class Reader {
   std::vector<OutcomeCount> outcome_counts();
   std::vector<AlertCount> alert_counts();
   std::vector<DeliveryCount> delivery_counts();
+  std::vector<Member> members();
   Footprint footprint();
 
   Connection& db() { return db_; }

@@ -33,7 +33,7 @@ void Store::thin(const std::string& target, const std::string& region, core::Tim
     in_steps(
         "thin out", [&](std::int64_t after) { return samples_.thin_some(kept, after); }, note);
     // The first day of a month that is done says that the month before is.
-    const std::int64_t month = month_number(month_of(*day)) - 1;
+    const std::int64_t month = core::month_number(core::month_of(*day)) - 1;
     in_steps(
         "pack a month",
         [&](std::int64_t after) { return samples_.pack_some(kept.scope, month, after); }, [] {});

@@ -4,8 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "store/reader.h"
-
 namespace usaged::store {
 
 std::optional<core::Time> optional_time(const Query& query, int column) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -27,7 +28,23 @@ void put_text(Query& statement, int index, const std::string& text);
 std::string upsert(std::string_view table, std::initializer_list<std::string_view> key,
                    std::initializer_list<std::string_view> columns);
 
-struct PollRow;
+struct PollRow {
+  std::int64_t id = 0;
+  std::string target;
+  std::string region;
+  core::Time slot;
+  core::Seconds interval{};
+  core::Time started;
+  std::optional<core::Time> finished;
+  std::string outcome;
+  int requests = 0;
+  int pages = 0;
+  int accounts = 0;
+  int series = 0;
+  std::string error;
+  std::string request_id;
+  std::optional<core::Seconds> clock_skew;  // AWS's clock minus ours
+};
 
 // The columns that poll_row() reads, in its order.
 inline constexpr const char* kPollColumns =

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "store/days.h"
 #include "store/rows.h"
 
 namespace usaged::store {
@@ -25,7 +24,7 @@ void bind(Query& statement, const PollRef& poll) {
   statement.bind(1, poll.scope);
   statement.bind(2, poll.poll);
   statement.bind(3, core::day_of(poll.at));
-  statement.bind(4, month_number(month_of(core::day_of(poll.at))));
+  statement.bind(4, core::month_number(core::month_of(core::day_of(poll.at))));
 }
 
 // One block of all that several ones say. A frame may be in one of them only.
@@ -268,8 +267,8 @@ std::optional<std::int64_t> Samples::settle_some(std::int64_t scope, std::int64_
 
 std::optional<std::int64_t> Samples::pack_some(std::int64_t scope, std::int64_t month,
                                                std::int64_t after) {
-  return merge_some(kDay, scope, first_day(month_from(month)), first_day(month_from(month + 1)) - 1,
-                    kMonth, month, after);
+  return merge_some(kDay, scope, core::first_day(core::month_from(month)),
+                    core::first_day(core::month_from(month + 1)) - 1, kMonth, month, after);
 }
 
 std::optional<std::int64_t> Samples::thin_some(const PollRef& kept, std::int64_t after) {

@@ -2,7 +2,6 @@
 
 #include <charconv>
 
-#include "core/error.h"
 #include "core/text.h"
 #include "embedded_sqlite_migrations.h"
 
@@ -25,6 +24,14 @@ std::string checksum(const core::Asset& migration) {
 }  // namespace
 
 int schema_version() { return number_of(sqlite_migrations::kAssets.back()); }
+
+Error made_by_newer(const std::string& place, int version) {
+  return Error(
+      ErrorCode::kConfig,
+      "{}: was made by a newer version (its schema is {} or above, this program knows {}); "
+      "it was left as it is. Install the newer version again",
+      place, version, schema_version());
+}
 
 void check_complete(Connection& db, Incomplete incomplete) {
   if (incomplete == Incomplete::kAllowed) return;
@@ -51,12 +58,7 @@ int version_of(Connection& db, Migrations migrations) {
   int version = 0;
   while (applied.step()) {
     version = static_cast<int>(applied.integer(0));
-    if (version > schema_version()) {
-      throw Error(ErrorCode::kConfig,
-                  "{}: was made by a newer version (its schema is {} or above, this program knows "
-                  "{}); it was left as it is. Install the newer version again",
-                  place, version, schema_version());
-    }
+    if (version > schema_version()) throw made_by_newer(place, version);
     if (applied.text(2) != checksum(migrations[static_cast<std::size_t>(version - 1)])) {
       throw Error(ErrorCode::kStorage,
                   "{}: its migration {} is not the one of this program; it was left as it is",

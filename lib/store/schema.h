@@ -4,15 +4,22 @@
 #include <span>
 
 #include "core/asset.h"
+#include "core/error.h"
 #include "store/connection.h"
 
 // The migrations of a database, whichever engine it is of.
 namespace usaged::store {
 
+// "iusg": what marks a database file as ours, and names the lock of who writes one on a server.
+inline constexpr int kApplicationId = 0x69757367;
+
 using Migrations = std::span<const core::Asset>;
 
 // The schema version that this program makes: the number of its last migration.
 int schema_version();
+
+// That a database, here, has a version that this program does not know.
+core::Error made_by_newer(const std::string& place, int version);
 
 // Whether a database may be opened that move_store() has not completed.
 enum class Incomplete { kRefused, kAllowed };

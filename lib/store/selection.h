@@ -12,7 +12,7 @@
 
 #include "core/config.h"
 #include "store/catalog.h"
-#include "store/history.h"
+#include "store/question.h"
 #include "store/reader.h"
 
 // Which series a question is about, and the groups that they make.

@@ -27,7 +27,8 @@ class SqliteStatement : public Statement {
   void clear() override { statement_.clearBindings(); }
 
   bool step() override { return statement_.executeStep(); }
-  std::int64_t run() override { return statement_.exec(); }
+  void run() override { statement_.exec(); }
+  std::int64_t run_for_count() override { return statement_.exec(); }
   void reset() override { statement_.tryReset(); }
 
   bool is_null(int column) const override { return at(column).isNull(); }

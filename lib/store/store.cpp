@@ -42,7 +42,7 @@ void record(Connection& db, std::int64_t poll_id, const PollReport& report, std:
     update.bind_null(9);
   }
   update.bind(10, poll_id);
-  if (update.run() != 1) {
+  if (update.run_for_count() != 1) {
     throw Error(ErrorCode::kInternal, "poll {} is not running, so it can't end", poll_id);
   }
 }
@@ -106,7 +106,7 @@ int Store::interrupt(const std::string& target, Time now) {
                "= 'running' AND (?2 = '' OR target = ?2)");
   put(update, 1, now);
   update.bind(2, target);
-  return static_cast<int>(update.run());
+  return static_cast<int>(update.run_for_count());
 }
 
 int Store::recover(Time now) {
@@ -478,23 +478,32 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
       static_cast<double>(unix_seconds(started) - unix_seconds(earlier.at)) / 86400.0;
   const std::int64_t seen_from = pair.integer(3) + 86400;
 
-  std::map<std::string, core::BehaviourPair, std::less<>> pairs;
-  Query series(db_, "SELECT type, first_seen FROM series WHERE id = ?");
+  struct Readings {
+    double then;
+    double now;
+  };
+  std::vector<Readings> both;
+  nlohmann::json ids = nlohmann::json::array();
   auto now = samples.begin();
   for (const Sample& then : samples_.of(earlier)) {
     while (now != samples.end() && now->series < then.series) ++now;
     if (now == samples.end()) break;
     if (now->series != then.series || !then.reading.has(Reading::kHasTotal)) continue;
     if (!now->reading.has(Reading::kHasTotal) && !now->reading.has(Reading::kGone)) continue;
-    series.bind(1, then.series);
-    series.step();
-    const std::string type = series.text(0);
+    both.push_back({then.reading.total, now->reading.total});
+    ids.push_back(then.series);
+  }
+  std::map<std::string, core::BehaviourPair, std::less<>> pairs;
+  Query series(db_,
+               "SELECT type, first_seen FROM series WHERE id IN (SELECT CAST(value AS BIGINT) FROM "
+               "json_each(?)) ORDER BY id");
+  series.bind(1, ids.dump());
+  for (auto one = both.begin(); series.step(); ++one) {
     const std::int64_t first_seen = series.integer(1);
-    series.reset();
     const double age = first_seen < seen_from
                            ? -1
                            : static_cast<double>(unix_seconds(started) - first_seen) / 86400.0;
-    pairs[type].add(then.reading.total, now->reading.total, age, days);
+    pairs[series.text(0)].add(one->then, one->now, age, days);
   }
 
   std::vector<BehaviourChange> changes;

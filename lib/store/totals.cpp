@@ -30,8 +30,9 @@ struct DaySums {
   void add(const std::vector<core::Day>& all) {
     for (const core::Day& day : all) days[day.day].add(group_day(day));
     if (all.empty()) return;
-    const std::int64_t last = month_number(month_of(all.back().day));
-    for (std::int64_t month = month_number(month_of(all.front().day)); month <= last; ++month) {
+    const std::int64_t last = core::month_number(core::month_of(all.back().day));
+    for (std::int64_t month = core::month_number(core::month_of(all.front().day)); month <= last;
+         ++month) {
       if (const auto sum = month_of_series(all, month)) months[month].add(*sum);
     }
   }

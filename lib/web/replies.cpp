@@ -317,7 +317,15 @@ const char* scope_state(const store::ScopeRow& scope, Time now) {
   return scope.failures > 0 ? "retrying" : "ok";
 }
 
-Json scope_json(const store::ScopeRow& scope, Time now) {
+// By target, the daemon of several that polls it.
+using Pollers = std::map<std::string, std::string>;
+
+Json poller_of(const Pollers& pollers, const std::string& target) {
+  const auto found = pollers.find(target);
+  return found == pollers.end() ? Json(nullptr) : Json(found->second);
+}
+
+Json scope_json(const store::ScopeRow& scope, const Pollers& pollers, Time now) {
   const auto& good = scope.newest_good;
   const core::LastAttempt last = last_attempt(scope);
   const bool asking_now = last.outcome == core::Outcome::kRunning;
@@ -343,11 +351,13 @@ Json scope_json(const store::ScopeRow& scope, Time now) {
       {"accounts", good ? Json(good->accounts) : Json(nullptr)},
       {"series", good ? Json(good->series) : Json(nullptr)},
       {"interval_seconds", newest.interval.count()},
+      {"polled_by", poller_of(pollers, newest.target)},
       {"error", maybe(newest.error)}};
 }
 
 // A scope that no poll has been recorded of.
-Json waiting_json(const std::pair<std::string, std::string>& scope, Time now) {
+Json waiting_json(const std::pair<std::string, std::string>& scope, const Pollers& pollers,
+                  Time now) {
   Json json{{"target", scope.first}, {"region", scope.second}, {"state", "waiting"}};
   for (const char* name :
        {"last_success", "age_seconds", "last_attempt", "last_outcome", "duration_seconds"}) {
@@ -357,27 +367,45 @@ Json waiting_json(const std::pair<std::string, std::string>& scope, Time now) {
   json["breaker"] = "closed";
   json["next_try"] = core::format_time(now);
   json["next_reason"] = core::due_reason_name(core::DueReason::kFirst);
-  for (const char* name :
-       {"clock_skew_seconds", "accounts", "series", "interval_seconds", "error"}) {
+  for (const char* name : {"clock_skew_seconds", "accounts", "series", "interval_seconds"}) {
     json[name] = nullptr;
   }
+  json["polled_by"] = poller_of(pollers, scope.first);
+  json["error"] = nullptr;
   return json;
 }
 
 using Waiting = std::vector<std::pair<std::string, std::string>>;
 
-Json targets_json(const std::vector<store::ScopeRow>& scopes, const Waiting& waiting, Time now) {
+Json targets_json(const std::vector<store::ScopeRow>& scopes, const Waiting& waiting,
+                  const std::vector<store::Member>& members, Time now) {
+  Pollers pollers;
+  for (const store::Member& member : members) {
+    for (const std::string& target : member.targets) pollers[target] = member.name;
+  }
   Json targets = Json::array();
-  for (const store::ScopeRow& scope : scopes) targets.push_back(scope_json(scope, now));
-  for (const auto& scope : waiting) targets.push_back(waiting_json(scope, now));
+  for (const store::ScopeRow& scope : scopes) targets.push_back(scope_json(scope, pollers, now));
+  for (const auto& scope : waiting) targets.push_back(waiting_json(scope, pollers, now));
   return targets;
+}
+
+Json daemons_json(const std::vector<store::Member>& members) {
+  Json daemons = Json::array();
+  for (const store::Member& member : members) {
+    daemons.push_back({{"name", member.name},
+                       {"targets", member.targets.size()},
+                       {"rules", member.rules},
+                       {"receivers", member.receivers}});
+  }
+  return daemons;
 }
 
 }  // namespace
 
 Json targets_reply(Asking asking) {
   asking.query.finish();
-  return reply(targets_json(asking.reader.scopes(), asking.reader.unpolled_scopes(), asking.now));
+  return reply(targets_json(asking.reader.scopes(), asking.reader.unpolled_scopes(),
+                            asking.reader.members(), asking.now));
 }
 
 Json status_reply(Asking asking) {
@@ -401,6 +429,7 @@ Json status_reply(Asking asking) {
   const bool polled = counts["ok"] + counts["retrying"] + counts["failing"] > 0;
   const std::string state = !polled ? "empty" : counts["failing"] > 0 ? "degraded" : "ok";
   const store::Footprint footprint = asking.reader.footprint();
+  const std::vector<store::Member> members = asking.reader.members();
   Json data{
       {"state", state},
       {"version", USAGED_VERSION},
@@ -417,6 +446,7 @@ Json status_reply(Asking asking) {
       {"polls", polls},
       {"alerts_firing", firing},
       {"scopes", scope_counts},
+      {"daemons", daemons_json(members)},
       {"tags", asking.reader.tag_names()}};
   if (asking.counters != nullptr) {
     const Counters::Values values = asking.counters->values();
@@ -424,7 +454,7 @@ Json status_reply(Asking asking) {
                              {"error", maybe(values.configuration_error)}};
   }
   if (summary) return reply(std::move(data));
-  data["targets"] = targets_json(scopes, waiting, asking.now);
+  data["targets"] = targets_json(scopes, waiting, members, asking.now);
   data["overlaps"] = overlaps_json(asking.reader);
   data["behaviour"] = behaviour_json(asking.reader);
   data["daily"] = refreshes_json(asking.reader);

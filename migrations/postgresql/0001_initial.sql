@@ -12,7 +12,8 @@ CREATE TABLE migration (
 -- while it commits, this tells whether it did.
 CREATE TABLE written (
   writer       TEXT   NOT NULL PRIMARY KEY,
-  transactions BIGINT NOT NULL
+  transactions BIGINT NOT NULL,
+  at           TIMESTAMPTZ NOT NULL DEFAULT now()  -- of the last
 );
 
 -- What one of several daemons does for all of them: 'target/NAME' polls it, 'rules' evaluates the rules,

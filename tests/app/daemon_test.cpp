@@ -281,6 +281,46 @@ TEST(Daemon, ASecondOneOnTheSameDatabaseIsRefused) {
   EXPECT_THROW(Daemon(world.config, {world.clock, stop, *world.log, nullptr}), core::Error);
 }
 
+TEST(Daemon, StatusNamesEachThatSharesADatabase) {
+  World world;
+  world.start_simulator();
+  core::Target second = world.config.targets.front();
+  second.name = "u";
+  world.config.targets.push_back(second);
+  Daemon& one = world.start_daemon();
+  one.start();
+  const auto polled = [&] { return ask(one, "/api/v1/polls?outcome=ok")["data"].size() == 4; };
+  EXPECT_TRUE(eventually(polled));
+  json status = ask(one, "/api/v1/status")["data"];
+  if (support::postgres_server().empty()) {
+    EXPECT_EQ(status["daemons"].size(), 0);
+    EXPECT_TRUE(status["targets"][0]["polled_by"].is_null());
+    return;
+  }
+  ASSERT_EQ(status["daemons"].size(), 1);
+  const std::string name = status["daemons"][0]["name"];
+  EXPECT_EQ(status["daemons"][0]["targets"], 2);
+  EXPECT_EQ(status["daemons"][0]["rules"], true);
+  for (const json& target : status["targets"]) EXPECT_EQ(target["polled_by"], name);
+
+  {
+    Stop stop;
+    Daemon other(world.config, world.daemon_world(stop));
+    other.start();
+    // Once the first has given up what is beyond its share.
+    EXPECT_TRUE(eventually([&] {
+      status = ask(one, "/api/v1/status")["data"];
+      return status["daemons"].size() == 2 && status["daemons"][0]["targets"] == 1 &&
+             status["daemons"][1]["targets"] == 1;
+    }));
+    EXPECT_NE(status["targets"][0]["polled_by"], status["targets"][3]["polled_by"]);
+    EXPECT_NE(status["daemons"][0]["rules"], status["daemons"][1]["rules"]);
+  }
+  status = ask(one, "/api/v1/status")["data"];
+  ASSERT_EQ(status["daemons"].size(), 1);
+  EXPECT_EQ(status["daemons"][0]["name"], name);
+}
+
 TEST(Clock, WaitsInTheWorldsTime) {
   // Its time does not pass while the test looks at it.
   struct FastClock : Clock {

@@ -7,7 +7,7 @@
 namespace usaged::core {
 namespace {
 
-const Time kStart = from_unix(1772366400);
+const Time kAlertStart = from_unix(1772366400);
 
 ValueAt value(double v) { return {Presence::kPresent, v}; }
 const ValueAt kAbsent{Presence::kAbsent, std::nullopt};
@@ -47,7 +47,7 @@ Rule rule() {
 }
 
 Measurement measure(int poll, const ValueAt& before, const ValueAt& after) {
-  const Time t = kStart + poll * kHour;
+  const Time t = kAlertStart + poll * kHour;
   return {t, t, before, after};
 }
 
@@ -81,7 +81,7 @@ struct Life {
   Rule of = rule();
   AlertChange step(int poll, const ValueAt& after) {
     const AlertStep next =
-        advance(of, open, measure(poll, value(50), after), kStart + poll * kHour);
+        advance(of, open, measure(poll, value(50), after), kAlertStart + poll * kHour);
     open = next.alert;
     return next.change;
   }
@@ -95,7 +95,7 @@ TEST(Alert, FiresAfterEnoughPollsAndResolvesBelowTheRecoveryThreshold) {
   EXPECT_EQ(life.step(1, value(60)), AlertChange::kCounted);  // the same poll again
   EXPECT_EQ(life.open->polls, 1);
   EXPECT_EQ(life.step(2, value(61)), AlertChange::kFired);
-  EXPECT_EQ(life.open->starts_at, kStart + 2 * kHour);
+  EXPECT_EQ(life.open->starts_at, kAlertStart + 2 * kHour);
   EXPECT_EQ(life.open->before, 50);
   EXPECT_EQ(life.open->after, 61);
   EXPECT_EQ(life.step(3, value(56)), AlertChange::kKept);
@@ -103,7 +103,7 @@ TEST(Alert, FiresAfterEnoughPollsAndResolvesBelowTheRecoveryThreshold) {
   EXPECT_EQ(life.open->state, AlertState::kFiring);
   EXPECT_EQ(life.step(5, value(54)), AlertChange::kResolved);
   EXPECT_EQ(life.open->state, AlertState::kResolved);
-  EXPECT_EQ(life.open->ends_at, kStart + 5 * kHour);
+  EXPECT_EQ(life.open->ends_at, kAlertStart + 5 * kHour);
 }
 
 TEST(Alert, RemembersItsPeak) {
@@ -125,7 +125,7 @@ TEST(Alert, KeepsTheReasonOfItsWorst) {
   };
   std::optional<Alert> open;
   const auto step = [&](const Measurement& m) {
-    open = advance(rule(), open, m, kStart).alert;
+    open = advance(rule(), open, m, kAlertStart).alert;
     return open->details;
   };
   EXPECT_EQ(step(judged(Verdict::kIncreased, 5, "a")), "a");
@@ -177,13 +177,13 @@ TEST(Alert, AnUnknownPollDoesNotBreakTheRow) {
 TEST(Alert, CountsOnlyWhenEachRegionWasAskedAnew) {
   const Rule r = rule();
   Measurement m = measure(1, value(50), value(60));
-  AlertStep step = advance(r, std::nullopt, m, kStart);
+  AlertStep step = advance(r, std::nullopt, m, kAlertStart);
   m.newest += kHour;  // one region is newer, the oldest is not
-  step = advance(r, step.alert, m, kStart);
+  step = advance(r, step.alert, m, kAlertStart);
   EXPECT_EQ(step.change, AlertChange::kCounted);
   EXPECT_EQ(step.alert->polls, 1);
   m.oldest += kHour;
-  step = advance(r, step.alert, m, kStart);
+  step = advance(r, step.alert, m, kAlertStart);
   EXPECT_EQ(step.change, AlertChange::kFired);
 }
 

@@ -10,7 +10,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-const Time kStart = from_unix(1772366400);
+const Time kDispatchStart = from_unix(1772366400);
 
 struct Case {
   Receiver receiver;
@@ -33,8 +33,8 @@ struct Case {
   void silence(const std::string& matcher) {
     Silence one;
     one.matchers = {parse_matcher(matcher)};
-    one.starts_at = kStart - kHour;
-    one.ends_at = kStart + kHour;
+    one.starts_at = kDispatchStart - kHour;
+    one.ends_at = kDispatchStart + kHour;
     silences = {one};
   }
   DispatchPlan plan(Time now) const {
@@ -47,12 +47,12 @@ TEST(Dispatch, NewsWaitForMoreOfTheirGroup) {
   c.add(1, "spike");
   c.add(2, "spike");
   c.add(3, "stale");
-  c.news(1, kStart);
-  c.news(2, kStart + Seconds{20});
-  const DispatchPlan early = c.plan(kStart + Seconds{29});
+  c.news(1, kDispatchStart);
+  c.news(2, kDispatchStart + Seconds{20});
+  const DispatchPlan early = c.plan(kDispatchStart + Seconds{29});
   EXPECT_THAT(early.dispatches, IsEmpty());
-  EXPECT_EQ(early.next, kStart + Seconds{30});
-  const DispatchPlan due = c.plan(kStart + Seconds{30});
+  EXPECT_EQ(early.next, kDispatchStart + Seconds{30});
+  const DispatchPlan due = c.plan(kDispatchStart + Seconds{30});
   ASSERT_EQ(due.dispatches.size(), 1U);
   EXPECT_EQ(due.dispatches[0].reason, DispatchReason::kNews);
   EXPECT_EQ(due.dispatches[0].group_key, "{}:{alertname=\"spike\"}");
@@ -69,47 +69,47 @@ TEST(Dispatch, LabelsOfRulesGroupToo) {
   c.receiver.group_by = {"team"};
   c.receiver.group_wait = Seconds{0};
   c.add(1, "spike");
-  c.news(1, kStart);
-  EXPECT_EQ(c.plan(kStart).dispatches.at(0).group_labels, (Labels{{"team", "finops"}}));
+  c.news(1, kDispatchStart);
+  EXPECT_EQ(c.plan(kDispatchStart).dispatches.at(0).group_labels, (Labels{{"team", "finops"}}));
 }
 
 TEST(Dispatch, WhatFiresIsToldAgainUntilSomebodyLooksAfterIt) {
   Case c;
   c.add(1, "spike");
   c.input.told = {1};
-  c.input.last_told["{}:{alertname=\"spike\"}"] = kStart;
-  EXPECT_THAT(c.plan(kStart + kDay - Seconds{1}).dispatches, IsEmpty());
-  EXPECT_EQ(c.plan(kStart + kDay - Seconds{1}).next, kStart + kDay);
-  ASSERT_EQ(c.plan(kStart + kDay).dispatches.size(), 1U);
-  EXPECT_EQ(c.plan(kStart + kDay).dispatches[0].reason, DispatchReason::kRepeat);
-  c.input.alerts[1].acked_at = kStart + kHour;
-  EXPECT_THAT(c.plan(kStart + kDay).dispatches, IsEmpty());
+  c.input.last_told["{}:{alertname=\"spike\"}"] = kDispatchStart;
+  EXPECT_THAT(c.plan(kDispatchStart + kDay - Seconds{1}).dispatches, IsEmpty());
+  EXPECT_EQ(c.plan(kDispatchStart + kDay - Seconds{1}).next, kDispatchStart + kDay);
+  ASSERT_EQ(c.plan(kDispatchStart + kDay).dispatches.size(), 1U);
+  EXPECT_EQ(c.plan(kDispatchStart + kDay).dispatches[0].reason, DispatchReason::kRepeat);
+  c.input.alerts[1].acked_at = kDispatchStart + kHour;
+  EXPECT_THAT(c.plan(kDispatchStart + kDay).dispatches, IsEmpty());
   c.input.alerts[1].acked_at.reset();
   c.receiver.repeat_interval = Seconds{0};
-  EXPECT_THAT(c.plan(kStart + 100 * kDay).dispatches, IsEmpty());
+  EXPECT_THAT(c.plan(kDispatchStart + 100 * kDay).dispatches, IsEmpty());
 }
 
 TEST(Dispatch, WhatIsSilencedWaitsAndIsDroppedIfItEndsUntold) {
   Case c;
   c.receiver.group_wait = Seconds{0};
   c.add(1, "spike");
-  c.news(1, kStart);
+  c.news(1, kDispatchStart);
   c.silence("account_id=1");
-  const DispatchPlan silent = c.plan(kStart);
+  const DispatchPlan silent = c.plan(kDispatchStart);
   EXPECT_THAT(silent.dispatches, IsEmpty());
   EXPECT_THAT(silent.dropped, IsEmpty());
-  EXPECT_EQ(silent.next, kStart + kHour);
+  EXPECT_EQ(silent.next, kDispatchStart + kHour);
   // Once the silence is over, it is told.
-  EXPECT_EQ(c.plan(kStart + kHour).dispatches.size(), 1U);
+  EXPECT_EQ(c.plan(kDispatchStart + kHour).dispatches.size(), 1U);
   // It resolves before: nobody was told, nobody needs to be.
   c.input.alerts[1].state = AlertState::kResolved;
-  c.news(1, kStart);
-  EXPECT_THAT(c.plan(kStart).dispatches, IsEmpty());
-  EXPECT_THAT(c.plan(kStart).dropped, ElementsAre(1, 2));
+  c.news(1, kDispatchStart);
+  EXPECT_THAT(c.plan(kDispatchStart).dispatches, IsEmpty());
+  EXPECT_THAT(c.plan(kDispatchStart).dropped, ElementsAre(1, 2));
   // Had it been told before, its end is told, silence or not.
   c.input.told = {1};
-  EXPECT_THAT(c.plan(kStart).dropped, IsEmpty());
-  EXPECT_THAT(c.plan(kStart).dispatches.at(0).alerts, ElementsAre(1));
+  EXPECT_THAT(c.plan(kDispatchStart).dropped, IsEmpty());
+  EXPECT_THAT(c.plan(kDispatchStart).dispatches.at(0).alerts, ElementsAre(1));
 }
 
 TEST(Dispatch, EndsAreToldUnlessTheReceiverWantsNone) {
@@ -117,27 +117,27 @@ TEST(Dispatch, EndsAreToldUnlessTheReceiverWantsNone) {
   c.receiver.group_wait = Seconds{0};
   c.add(1, "spike", AlertState::kResolved);
   c.input.told = {1};
-  c.news(1, kStart);
-  EXPECT_EQ(c.plan(kStart).dispatches.size(), 1U);
+  c.news(1, kDispatchStart);
+  EXPECT_EQ(c.plan(kDispatchStart).dispatches.size(), 1U);
   c.receiver.send_resolved = false;
-  EXPECT_THAT(c.plan(kStart).dropped, ElementsAre(1));
+  EXPECT_THAT(c.plan(kDispatchStart).dropped, ElementsAre(1));
   // One that began and ended before anybody was told of it is news.
   c.input.told.clear();
-  EXPECT_EQ(c.plan(kStart).dispatches.size(), 1U);
+  EXPECT_EQ(c.plan(kDispatchStart).dispatches.size(), 1U);
 }
 
 TEST(Dispatch, OnlyPagerDutyIsToldThatSomebodyLooksAfterIt) {
   Case c;
   c.receiver.group_wait = Seconds{0};
-  c.add(1, "spike").acked_at = kStart;
+  c.add(1, "spike").acked_at = kDispatchStart;
   c.input.told = {1};
-  c.input.untold = {{7, 1, kStart, true}};
-  EXPECT_THAT(c.plan(kStart).dispatches, IsEmpty());
-  EXPECT_THAT(c.plan(kStart).dropped, ElementsAre(7));
+  c.input.untold = {{7, 1, kDispatchStart, true}};
+  EXPECT_THAT(c.plan(kDispatchStart).dispatches, IsEmpty());
+  EXPECT_THAT(c.plan(kDispatchStart).dropped, ElementsAre(7));
   c.receiver.kind = ReceiverKind::kPagerDuty;
-  EXPECT_THAT(c.plan(kStart).dispatches.at(0).events, ElementsAre(7));
+  EXPECT_THAT(c.plan(kDispatchStart).dispatches.at(0).events, ElementsAre(7));
   c.input.alerts[1].state = AlertState::kResolved;
-  EXPECT_THAT(c.plan(kStart).dropped, ElementsAre(7));
+  EXPECT_THAT(c.plan(kDispatchStart).dropped, ElementsAre(7));
 }
 
 TEST(Dispatch, InAMuteWindowEverythingWaits) {
@@ -145,10 +145,10 @@ TEST(Dispatch, InAMuteWindowEverythingWaits) {
   c.receiver.group_wait = Seconds{0};
   c.receiver.mute = {MuteWindow{}};
   c.add(1, "spike");
-  c.news(1, kStart);
-  EXPECT_THAT(c.plan(kStart).dispatches, IsEmpty());
-  EXPECT_THAT(c.plan(kStart).dropped, IsEmpty());
-  EXPECT_TRUE(c.plan(kStart).next);
+  c.news(1, kDispatchStart);
+  EXPECT_THAT(c.plan(kDispatchStart).dispatches, IsEmpty());
+  EXPECT_THAT(c.plan(kDispatchStart).dropped, IsEmpty());
+  EXPECT_TRUE(c.plan(kDispatchStart).next);
 }
 
 TEST(Dispatch, ManyGroupsAtOnceAreAStorm) {
@@ -157,25 +157,25 @@ TEST(Dispatch, ManyGroupsAtOnceAreAStorm) {
   c.receiver.group_by = {"account_id"};
   for (std::int64_t id = 1; id <= 10; ++id) {
     c.add(id, "spike");
-    c.news(id, kStart);
+    c.news(id, kDispatchStart);
   }
-  EXPECT_EQ(c.plan(kStart).dispatches.size(), kStorm);
+  EXPECT_EQ(c.plan(kDispatchStart).dispatches.size(), kStorm);
   c.add(11, "spike");
-  c.news(11, kStart);
-  const DispatchPlan storm = c.plan(kStart);
+  c.news(11, kDispatchStart);
+  const DispatchPlan storm = c.plan(kDispatchStart);
   ASSERT_EQ(storm.dispatches.size(), 1U);
   EXPECT_EQ(storm.dispatches[0].reason, DispatchReason::kStorm);
   EXPECT_EQ(storm.dispatches[0].alerts.size(), 11U);
   EXPECT_EQ(storm.dispatches[0].events.size(), 11U);
   // PagerDuty closes an incident by its group's key.
   c.receiver.kind = ReceiverKind::kPagerDuty;
-  EXPECT_EQ(c.plan(kStart).dispatches.size(), 11U);
+  EXPECT_EQ(c.plan(kDispatchStart).dispatches.size(), 11U);
   // What was told in a storm is repeated as of then.
   c.receiver.kind = ReceiverKind::kWebhook;
   c.input.untold.clear();
-  c.input.last_told[storm.dispatches[0].group_key] = kStart;
-  EXPECT_THAT(c.plan(kStart + kDay - Seconds{1}).dispatches, IsEmpty());
-  EXPECT_EQ(c.plan(kStart + kDay).dispatches.size(), 1U);
+  c.input.last_told[storm.dispatches[0].group_key] = kDispatchStart;
+  EXPECT_THAT(c.plan(kDispatchStart + kDay - Seconds{1}).dispatches, IsEmpty());
+  EXPECT_EQ(c.plan(kDispatchStart + kDay).dispatches.size(), 1U);
 }
 
 }  // namespace

@@ -11,8 +11,18 @@ namespace {
 
 const std::string kPath = std::string(SOURCE_DIR) + "/etc/inspector-usaged.yaml";
 
-std::string transform(const std::regex& line_of_interest, std::size_t cut, bool keep_others) {
-  std::istringstream text(read_file(kPath));
+// Those that are shipped, and that were with 1.0: what was good stays good.
+class SampleConfig : public ::testing::TestWithParam<std::string> {
+ protected:
+  std::string path_ = std::string(SOURCE_DIR) + GetParam();
+};
+INSTANTIATE_TEST_SUITE_P(Versions, SampleConfig,
+                         ::testing::Values("/etc/inspector-usaged.yaml",
+                                           "/tests/data/1.0/inspector-usaged.yaml"));
+
+std::string transform(const std::string& path, const std::regex& line_of_interest, std::size_t cut,
+                      bool keep_others) {
+  std::istringstream text(read_file(path));
   std::string result;
   for (std::string line; std::getline(text, line);) {
     if (std::regex_search(line, line_of_interest)) {
@@ -25,17 +35,17 @@ std::string transform(const std::regex& line_of_interest, std::size_t cut, bool 
 }
 
 // A key is commented out by a # at the line's beginning and an even number of spaces.
-TEST(SampleConfig, AsShippedIsTheDefaults) {
-  EXPECT_EQ(parse_config(kPath, read_file(kPath), "."), Config{});
+TEST_P(SampleConfig, AsShippedIsTheDefaults) {
+  EXPECT_EQ(parse_config(path_, read_file(path_), "."), Config{});
 }
 
-TEST(SampleConfig, UncommentedIsTheDefaults) {
-  const std::string text = transform(std::regex("^#(  )*[a-z-]"), 1, true);
-  EXPECT_NE(text, read_file(kPath));
+TEST_P(SampleConfig, UncommentedIsTheDefaults) {
+  const std::string text = transform(path_, std::regex("^#(  )*[a-z-]"), 1, true);
+  EXPECT_NE(text, read_file(path_));
   EXPECT_EQ(parse_config("uncommented", text, "."), Config{});
 }
 
-TEST(SampleConfig, NamesEveryKey) {
+TEST(TheSampleConfig, NamesEveryKey) {
   const std::string text = read_file(kPath);
   // As the reader of the configuration asks for them.
   const std::string reader = read_file(std::string(SOURCE_DIR) + "/lib/core/config.cpp");
@@ -50,8 +60,8 @@ TEST(SampleConfig, NamesEveryKey) {
 }
 
 // Those of `http`, indented by two.
-TEST(SampleConfig, ItsExamplesOfHttpAreGood) {
-  std::istringstream text(read_file(kPath));
+TEST_P(SampleConfig, ItsExamplesOfHttpAreGood) {
+  std::istringstream text(read_file(path_));
   std::string examples = "http:\n";
   bool inside = false;
   for (std::string line; std::getline(text, line);) {
@@ -68,9 +78,9 @@ TEST(SampleConfig, ItsExamplesOfHttpAreGood) {
   EXPECT_EQ(config.http.tls_key, "credential:tls.key");
 }
 
-TEST(SampleConfig, ItsExamplesAreGood) {
+TEST_P(SampleConfig, ItsExamplesAreGood) {
   // The examples begin with "# key:" and go on with an odd number of spaces.
-  std::istringstream text(read_file(kPath));
+  std::istringstream text(read_file(path_));
   std::string examples;
   bool inside = false;
   for (std::string line; std::getline(text, line);) {

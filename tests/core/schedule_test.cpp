@@ -5,7 +5,7 @@
 namespace usaged::core {
 namespace {
 
-const Time kStart = from_unix(1772366400);
+const Time kScheduleStart = from_unix(1772366400);
 
 LastAttempt attempt(Time slot, Outcome outcome = Outcome::kOk, int failures = 0) {
   return {slot, slot + Seconds{5}, outcome, failures};
@@ -28,7 +28,7 @@ TEST(Schedule, JitterIsStableAndSpread) {
 }
 
 TEST(Schedule, SlotsAreAlignedAndBeginExactlyOnTheirSecond) {
-  const Time s = slot(kStart);
+  const Time s = slot(kScheduleStart);
   EXPECT_EQ(slot(s), s);
   EXPECT_EQ(slot(s - Seconds{1}), s - kHour);
   EXPECT_EQ(slot(s + kHour - Seconds{1}), s);
@@ -36,19 +36,19 @@ TEST(Schedule, SlotsAreAlignedAndBeginExactlyOnTheirSecond) {
 }
 
 TEST(Schedule, TheFirstIsAtOnce) {
-  EXPECT_EQ(due(std::nullopt, kStart).reason, DueReason::kFirst);
-  EXPECT_EQ(due(std::nullopt, kStart).at, kStart);
+  EXPECT_EQ(due(std::nullopt, kScheduleStart).reason, DueReason::kFirst);
+  EXPECT_EQ(due(std::nullopt, kScheduleStart).at, kScheduleStart);
 }
 
 TEST(Schedule, ARestartDoesNotAskTwice) {
-  const Time s = slot(kStart);
+  const Time s = slot(kScheduleStart);
   const Due next = due(attempt(s), s + Seconds{6});
   EXPECT_EQ(next.at, s + kHour);
   EXPECT_EQ(next.reason, DueReason::kSlot);
 }
 
 TEST(Schedule, OnePollMakesUpForManyMissed) {
-  const Time s = slot(kStart);
+  const Time s = slot(kScheduleStart);
   const Due next = due(attempt(s), s + 10 * kHour + Seconds{7});
   EXPECT_EQ(next.at, s + 10 * kHour);
   EXPECT_EQ(next.slot, s + 10 * kHour);
@@ -58,7 +58,7 @@ TEST(Schedule, OnePollMakesUpForManyMissed) {
 }
 
 TEST(Schedule, FailuresWaitTwiceAsLongEachTimeUpToTheNextSlot) {
-  const Time s = slot(kStart);
+  const Time s = slot(kScheduleStart);
   const auto failed = [s](int failures) { return attempt(s, Outcome::kTimeout, failures); };
   EXPECT_EQ(due(failed(1), s + Seconds{6}).at, s + Seconds{5} + kMinute);
   EXPECT_EQ(due(failed(1), s + Seconds{6}).reason, DueReason::kRetry);
@@ -69,18 +69,18 @@ TEST(Schedule, FailuresWaitTwiceAsLongEachTimeUpToTheNextSlot) {
 }
 
 TEST(Schedule, WhatWillNotGoAwayByItselfWaitsForTheNextSlot) {
-  const Time s = slot(kStart);
+  const Time s = slot(kScheduleStart);
   for (const Outcome outcome : {Outcome::kDenied, Outcome::kInvalid, Outcome::kCredentials}) {
     EXPECT_EQ(due(attempt(s, outcome, 1), s + Seconds{6}).at, s + kHour);
   }
 }
 
 TEST(Schedule, AClockSetBackDoesNotStopTheDaemonForYears) {
-  const Time s = slot(kStart);
-  EXPECT_EQ(due(attempt(s + 3653 * kDay), kStart).reason, DueReason::kClockSetBack);
-  EXPECT_EQ(due(attempt(s + 3653 * kDay), kStart).at, kStart);
+  const Time s = slot(kScheduleStart);
+  EXPECT_EQ(due(attempt(s + 3653 * kDay), kScheduleStart).reason, DueReason::kClockSetBack);
+  EXPECT_EQ(due(attempt(s + 3653 * kDay), kScheduleStart).at, kScheduleStart);
   // A day back is waited out: no slot is asked twice.
-  EXPECT_EQ(due(attempt(s + kDay), kStart).at, s + kDay + kHour);
+  EXPECT_EQ(due(attempt(s + kDay), kScheduleStart).at, s + kDay + kHour);
 }
 
 TEST(Schedule, OutcomesKeepTheirNames) {

@@ -26,7 +26,7 @@ std::vector<UsageDay> steady(std::size_t count, double usage = 100) {
 }
 
 Time midnight(std::int64_t day) { return from_unix(day * 86400); }
-Part known(double value) { return {value, value, value}; }
+Part known_part(double value) { return {value, value, value}; }
 
 SpikeJudgement judge(const std::vector<UsageDay>& history, double before, double change,
                      const Part& left, double largest_step = 0) {
@@ -71,31 +71,31 @@ TEST(Baseline, AStepIsUsualAfterFiveDaysAndADipIsNot) {
 
 TEST(Spike, FiresJustOverItsThresholdAndNotJustBelow) {
   const auto history = steady(60);
-  const SpikeJudgement calm = judge(history, 3000, 0, known(100));
+  const SpikeJudgement calm = judge(history, 3000, 0, known_part(100));
   EXPECT_FALSE(calm.firing);
   EXPECT_TRUE(calm.calm);
   EXPECT_NEAR(calm.expected, 100, 3);
   const double over = calm.threshold - calm.expected;
   EXPECT_NEAR(over, 50, 3);  // the least percent
-  EXPECT_FALSE(judge(history, 3000, over * 0.97, known(100)).firing);
-  const SpikeJudgement spike = judge(history, 3000, over * 1.05, known(100));
+  EXPECT_FALSE(judge(history, 3000, over * 0.97, known_part(100)).firing);
+  const SpikeJudgement spike = judge(history, 3000, over * 1.05, known_part(100));
   EXPECT_TRUE(spike.firing);
   EXPECT_EQ(spike.confidence, Confidence::kHigh);
   EXPECT_GT(spike.score, 5);
-  EXPECT_FALSE(judge(history, 3000, over * 0.6, known(100)).calm);  // half way to recovery
-  EXPECT_TRUE(judge(history, 3000, over * 0.4, known(100)).calm);
+  EXPECT_FALSE(judge(history, 3000, over * 0.6, known_part(100)).calm);  // half way to recovery
+  EXPECT_TRUE(judge(history, 3000, over * 0.4, known_part(100)).calm);
 }
 
 TEST(Spike, AnAmountTooSmallIsNone) {
   const auto history = steady(60, 2);
-  EXPECT_FALSE(judge(history, 60, 4.8, known(2)).firing);  // three times as much, but little
-  EXPECT_TRUE(judge(history, 60, 5.3, known(2)).firing);
+  EXPECT_FALSE(judge(history, 60, 4.8, known_part(2)).firing);  // three times as much, but little
+  EXPECT_TRUE(judge(history, 60, 5.3, known_part(2)).firing);
 }
 
 TEST(Spike, AnEchoIsNoneButANewSpikeOnItsDayIs) {
   const auto history = steady(60);
-  EXPECT_FALSE(judge(history, 3900, -900, known(1000)).firing);
-  EXPECT_TRUE(judge(history, 3900, 0, known(1000)).firing);
+  EXPECT_FALSE(judge(history, 3900, -900, known_part(1000)).firing);
+  EXPECT_TRUE(judge(history, 3900, 0, known_part(1000)).firing);
   // What is only guessed of the unusual that left does not make a spike.
   EXPECT_FALSE(judge(history, 3900, 0, {0, std::nullopt, 1000}).firing);
   EXPECT_TRUE(judge(history, 3900, 900, {0, std::nullopt, 1000}).firing);
@@ -103,14 +103,14 @@ TEST(Spike, AnEchoIsNoneButANewSpikeOnItsDayIs) {
 
 TEST(Spike, ARampIsNone) {
   // An account of 20 days: the sum grows by a day each day, and nothing leaves.
-  EXPECT_FALSE(judge(steady(20), 2000, 100, known(0)).firing);
-  EXPECT_TRUE(judge(steady(20), 2000, 200, known(0)).firing);
+  EXPECT_FALSE(judge(steady(20), 2000, 100, known_part(0)).firing);
+  EXPECT_TRUE(judge(steady(20), 2000, 200, known_part(0)).firing);
 }
 
 TEST(Spike, OneJumpOfARestatedValueIsNone) {
   const auto history = steady(60);
-  EXPECT_TRUE(judge(history, 3000, 80, known(100), 20).firing);
-  EXPECT_FALSE(judge(history, 3000, 80, known(100), 75).firing);
+  EXPECT_TRUE(judge(history, 3000, 80, known_part(100), 20).firing);
+  EXPECT_FALSE(judge(history, 3000, 80, known_part(100), 75).firing);
 }
 
 TEST(Spike, UsageThatComesAndGoesIsJudgedByItsPeaks) {
@@ -119,17 +119,17 @@ TEST(Spike, UsageThatComesAndGoesIsJudgedByItsPeaks) {
   usages[0] = 100;
   const auto history = days(usages);
   EXPECT_TRUE(make_baseline(history)->intermittent);
-  EXPECT_FALSE(judge(history, 750, 110, known(0)).firing);
-  EXPECT_TRUE(judge(history, 750, 160, known(0)).firing);
+  EXPECT_FALSE(judge(history, 750, 110, known_part(0)).firing);
+  EXPECT_TRUE(judge(history, 750, 160, known_part(0)).firing);
 }
 
 TEST(Spike, TheFirstDaysAreStricterAndSaySo) {
-  const SpikeJudgement young = judge(steady(6), 3000, 300, known(100));
+  const SpikeJudgement young = judge(steady(6), 3000, 300, known_part(100));
   EXPECT_FALSE(young.firing);
-  const SpikeJudgement gross = judge(steady(6), 3000, 500, known(100));
+  const SpikeJudgement gross = judge(steady(6), 3000, 500, known_part(100));
   EXPECT_TRUE(gross.firing);
   EXPECT_EQ(gross.confidence, Confidence::kLow);
-  EXPECT_EQ(judge(steady(20), 3000, 500, known(100)).confidence, Confidence::kMedium);
+  EXPECT_EQ(judge(steady(20), 3000, 500, known_part(100)).confidence, Confidence::kMedium);
 }
 
 TEST(UsageByHours, PutsWhatWasUsedIntoItsHours) {

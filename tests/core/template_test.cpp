@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string error_of(const std::string& text) {
+std::string template_error(const std::string& text) {
   try {
     check_template(text);
     return "";
@@ -27,10 +27,10 @@ TEST(Template, PlacesAreFilledAndWithoutAValueEmpty) {
 }
 
 TEST(Template, WhatThereIsNotIsAnError) {
-  EXPECT_EQ(error_of("{{ account_id }} {{tag.team}} }}"), "");
-  EXPECT_THAT(error_of("{{ acount_id }}"), HasSubstr("did you mean 'account_id'?"));
-  EXPECT_THAT(error_of("{{ zzzzzzzz }}"), HasSubstr("there are "));
-  EXPECT_THAT(error_of("{{ after"), HasSubstr("has no }}"));
+  EXPECT_EQ(template_error("{{ account_id }} {{tag.team}} }}"), "");
+  EXPECT_THAT(template_error("{{ acount_id }}"), HasSubstr("did you mean 'account_id'?"));
+  EXPECT_THAT(template_error("{{ zzzzzzzz }}"), HasSubstr("there are "));
+  EXPECT_THAT(template_error("{{ after"), HasSubstr("has no }}"));
 }
 
 }  // namespace

@@ -7,24 +7,24 @@
 namespace usaged::core {
 namespace {
 
-const Time kNow = from_unix(1772366400);  // 2026-03-01T12:00:00Z
+const Time kTimeNow = from_unix(1772366400);  // 2026-03-01T12:00:00Z
 
 TEST(Time, FormatsAndReadsBack) {
-  EXPECT_EQ(format_time(kNow), "2026-03-01T12:00:00Z");
-  EXPECT_EQ(format_basic(kNow), "20260301T120000Z");
-  EXPECT_EQ(format_http_date(kNow), "Sun, 01 Mar 2026 12:00:00 GMT");
-  EXPECT_EQ(parse_http_date("Sun, 01 Mar 2026 12:00:00 GMT"), kNow);
+  EXPECT_EQ(format_time(kTimeNow), "2026-03-01T12:00:00Z");
+  EXPECT_EQ(format_basic(kTimeNow), "20260301T120000Z");
+  EXPECT_EQ(format_http_date(kTimeNow), "Sun, 01 Mar 2026 12:00:00 GMT");
+  EXPECT_EQ(parse_http_date("Sun, 01 Mar 2026 12:00:00 GMT"), kTimeNow);
 }
 
 TEST(Time, ReadsEveryDocumentedForm) {
   for (const char* text :
        {"2026-03-01T12:00:00Z", "2026-03-01t12:00:00z", "2026-03-01T13:30:00+01:30",
         "2026-03-01T12:00:00.999Z", "1772366400", "now"}) {
-    EXPECT_EQ(parse_time(text, kNow), kNow) << text;
+    EXPECT_EQ(parse_time(text, kTimeNow), kTimeNow) << text;
   }
-  EXPECT_EQ(parse_time("now-30d", kNow), kNow - 30 * kDay);
-  EXPECT_EQ(parse_time("2026-03-01", kNow), kNow - 12 * kHour);
-  EXPECT_EQ(parse_time("2024-02-29", kNow), from_unix(1709164800));
+  EXPECT_EQ(parse_time("now-30d", kTimeNow), kTimeNow - 30 * kDay);
+  EXPECT_EQ(parse_time("2026-03-01", kTimeNow), kTimeNow - 12 * kHour);
+  EXPECT_EQ(parse_time("2024-02-29", kTimeNow), from_unix(1709164800));
 }
 
 TEST(Time, RefusesWhatIsNone) {
@@ -32,7 +32,7 @@ TEST(Time, RefusesWhatIsNone) {
        {"", "yesterday", "2026-02-29", "2026-13-01", "2026-03-01T24:00:00Z", "2026-03-01T12:00:00",
         "2026-03-01T12:60:00Z", "now-", "now-3", "99999999999999999999", "-1", "1969-12-31",
         "2026-03-01T12:00:00Z ", "2026-3-1", "12:00"}) {
-    EXPECT_THROW(parse_time(text, kNow), Error) << text;
+    EXPECT_THROW(parse_time(text, kTimeNow), Error) << text;
   }
 }
 

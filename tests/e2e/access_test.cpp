@@ -250,7 +250,8 @@ TEST_F(AccessTest, ACrashLoopAsksNoDueTimeTwice) {
   write("faults.yaml", "faults: [{kind: hang, duration: 60s}]\n");
   const std::string url = simulate({"--regions", "us-east-1,eu-west-1,eu-central-1", "--accounts",
                                     "5", "--faults", folder_.path("faults.yaml")});
-  configure(url, "us-east-1, eu-west-1, eu-central-1");
+  // No other due time comes meanwhile.
+  configure(url, "us-east-1, eu-west-1, eu-central-1", "    interval: 1d\n");
   const auto requests = [&] {
     return json::parse(support::get(port_of(url), "/simulator/requests")).value("inspector2", 0);
   };

@@ -1,7 +1,9 @@
 """postgres.py BINARY: what a daemon does when its PostgreSQL, or the way to it, fails: connections that are lost before
-and after a commit has come through, a lock that somebody else holds, more connections wanted than the server has; and
-that it tells a server by its certificate and has its password from a file."""
+and after a commit has come through, a lock that somebody else holds, more connections wanted than the server has, a newer
+program's migration, a primary that dies and whose standby takes over, a full disk; and that it tells a server by its
+certificate and has its password from a file."""
 
+import json
 import os
 import shutil
 import socket
@@ -13,7 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from postgres import postgres  # noqa: E402
+from postgres import postgres, small_disk  # noqa: E402
 from usaged import Daemon, Simulator, command  # noqa: E402
 
 binary = sys.argv[1]
@@ -53,7 +55,7 @@ class Proxy:
 
         try:
             while data := source.recv(65536):
-                if from_client and self.cut and data.endswith(b"COMMIT\0"):
+                if from_client and self.cut and b"COMMIT\0" in data:
                     cut, self.cut = self.cut, None
                     self.cuts += 1
                     if cut == "after":
@@ -76,16 +78,16 @@ def add(daemon, comment):
     return daemon.ask("/api/v1/silences", {"matchers": ["account_id=1"], "duration": "1h", "created_by": "x", "comment": comment})
 
 
-def psql(server, sql):
-    return subprocess.run([f"{server.bin}/psql", "-XAtqd", server.url, "-c", sql], capture_output=True, text=True, check=True).stdout
+def configure(folder, database, simulator):
+    Path(folder, "c.yaml").write_text(
+        f"database: '{database}'\nhttp: {{port: 0}}\ntargets: [{{name: t, regions: [us-east-1], endpoint: '{simulator.url}'}}]\n", encoding="ascii"
+    )
 
 
 with tempfile.TemporaryDirectory(dir="/tmp") as folder, Simulator(binary, folder, "--accounts", "5") as simulator, postgres(("max_connections=25",)) as server:
     os.mkdir(f"{folder}/socket")
     proxy = Proxy(f"{folder}/socket", server)
-    Path(folder, "c.yaml").write_text(
-        f"database: {proxy.url}\nhttp: {{port: 0}}\ntargets: [{{name: t, regions: [us-east-1], endpoint: '{simulator.url}'}}]\n", encoding="ascii"
-    )
+    configure(folder, proxy.url, simulator)
     with Daemon(binary, folder) as daemon:
         daemon.ready()
         for round_ in range(5):
@@ -143,7 +145,111 @@ with tempfile.TemporaryDirectory(dir="/tmp") as folder, Simulator(binary, folder
         assert daemon.process.poll() is None, "".join(daemon.log)
         assert daemon.ask("/api/v1/usage/latest")[0] == 200 and add(daemon, "with room")[0] == 201
         print(f"a server without free connections: {answers.count(200)} of 30 questions answered, {answers.count(503)} refused (503), all well after")
-        daemon.stop()
+
+        # Another daemon, of a newer version, has come.
+        server.psql("INSERT INTO migration (version, name, checksum) SELECT max(version) + 1, 'newer', '' FROM migration")
+        status, reply = add(daemon, "by the old one")
+        assert status != 201 and "newer version" in json.dumps(reply), reply
+        assert daemon.process.wait(30) == 2, "".join(daemon.log)
+        assert "newer version" in "".join(daemon.log), "".join(daemon.log)
+        assert server.psql("SELECT count(*) FROM silence WHERE comment = 'by the old one'").strip() == "0"
+        print("migrated by a newer program: the older one writes no more, says so and ends")
+
+
+class Adder(threading.Thread):
+    """Adds silences one after the other, and keeps which were told as stored."""
+
+    def __init__(self, daemon):
+        super().__init__(daemon=True)
+        self.daemon_, self.stored, self.refused, self.ended = daemon, [], 0, False
+        self.start()
+
+    def run(self):
+        while not self.ended:
+            comment = f"silence {len(self.stored) + self.refused}"
+            try:
+                told = add(self.daemon_, comment)[0] == 201
+            except OSError:
+                told = False
+            if told:
+                self.stored.append(comment)
+            else:
+                self.refused += 1
+                time.sleep(0.05)
+
+    def end(self):
+        self.ended = True
+        self.join()
+
+
+def wait_for(condition, seconds, what):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, what
+        time.sleep(0.1)
+
+
+# A primary that dies, and its standby, which has each commit before it is told.
+with tempfile.TemporaryDirectory(dir="/tmp") as folder, Simulator(binary, folder, "--accounts", "5") as simulator:
+    with postgres(("synchronous_standby_names=*",)) as primary:
+        with postgres((), primary=primary) as standby:
+            hosts = f"{primary.folder},{standby.folder}".replace("/", "%2F")
+            configure(folder, f"postgresql:///postgres?host={hosts}&user=usaged&target_session_attrs=read-write", simulator)
+            with Daemon(binary, folder) as daemon:
+                daemon.ready()
+                adder = Adder(daemon)
+                wait_for(lambda: len(adder.stored) > 50, 30, "nothing is stored")
+                primary.stop("immediate")
+                before, began = len(adder.stored), time.monotonic()
+                standby.promote()
+                wait_for(lambda: len(adder.stored) > before + 50, 60, "nothing is stored by the new primary")
+                took = time.monotonic() - began
+                adder.end()
+                kept = standby.psql("SELECT comment FROM silence").splitlines()
+                assert len(kept) == len(set(kept)), "stored twice"
+                assert set(adder.stored) <= set(kept), f"lost: {set(adder.stored) - set(kept)}"
+                status, reply = daemon.ask("/api/v1/polls", {})
+                assert status == 202, reply
+                wait_for(lambda: int(standby.psql("SELECT count(*) FROM poll WHERE outcome = 'ok'")) >= 2, 30, "nothing is polled")
+                daemon.stop()
+            print(f"a primary that died: {before} silences told as stored and there, {adder.refused} refused, stored by its standby {took:.1f} s later")
+
+
+def full_disk():
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, Simulator(binary, folder, "--accounts", "5") as simulator, small_disk(300) as disk, postgres((), disk) as server:
+        configure(folder, server.url, simulator)
+        with Daemon(binary, folder) as daemon:
+            daemon.ready()
+            adder = Adder(daemon)
+            wait_for(lambda: len(adder.stored) > 50, 30, "nothing is stored")
+            ballast = Path(disk, "ballast")
+            with open(ballast, "wb", buffering=0) as file:
+                try:
+                    while True:
+                        file.write(bytes(1 << 16))
+                except OSError:
+                    pass
+            wait_for(lambda: adder.refused > 20, 60, "a full disk does not stop anything")
+            before = len(adder.stored)
+            assert daemon.process.poll() is None, "".join(daemon.log)
+            health = daemon.ask("/-/healthy")[0]
+            ballast.unlink()
+            if server.process.poll() is not None:
+                server.start()
+            wait_for(lambda: len(adder.stored) > before + 50, 60, "nothing is stored once there is space")
+            adder.end()
+            kept = server.psql("SELECT comment FROM silence").splitlines()
+            assert len(kept) == len(set(kept)) and set(adder.stored) <= set(kept), "lost, or stored twice"
+            assert health == 200, health
+            daemon.stop()
+            print(f"a server's full disk: {adder.refused} refused while it was, {len(adder.stored)} told as stored and there once, health answered")
+
+
+# To make a small disk is root's right.
+if os.geteuid() == 0:
+    full_disk()
+else:
+    print("a server's full disk: left out, for want of the right to mount one")
 
 with tempfile.TemporaryDirectory(dir="/tmp") as folder, postgres() as server:
     for name in ("ca", "other"):
@@ -159,7 +265,7 @@ with tempfile.TemporaryDirectory(dir="/tmp") as folder, postgres() as server:
         path.chmod(0o600)
         if server.user:
             shutil.chown(path, "postgres", "postgres")
-    psql(server, "ALTER ROLE usaged PASSWORD 'a secret'")
+    server.psql("ALTER ROLE usaged PASSWORD 'a secret'")
     (server.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
     server.stop("fast")
     with socket.socket() as free:
@@ -179,7 +285,7 @@ with tempfile.TemporaryDirectory(dir="/tmp") as folder, postgres() as server:
         return code, error
 
     poll(f"&sslrootcert={folder}/ca.pem&passfile={folder}/pass")
-    assert psql(server, "SELECT count(*) FROM poll").strip() == "1", "the attempt is not stored"
+    assert server.psql("SELECT count(*) FROM poll").strip() == "1", "the attempt is not stored"
     for parameters, expected in (
         (f"&sslrootcert={folder}/other.pem&passfile={folder}/pass", "certificate verify failed"),
         (f"&sslrootcert={folder}/ca.pem&passfile={folder}/none", "no password supplied"),

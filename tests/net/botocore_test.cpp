@@ -19,7 +19,7 @@ namespace {
 using json = nlohmann::json;
 using ::testing::HasSubstr;
 
-const core::Time kNow = core::from_unix(1772366400);
+const core::Time kBotocoreNow = core::from_unix(1772366400);
 const sigv4::Credentials kLongTerm{"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", ""};
 const sigv4::Credentials kSession{"ASIDEXAMPLE", "se/cr+et=", "IQoJb3JpZ2luX2VjE//////////wEa=="};
 
@@ -48,7 +48,7 @@ class BotocoreTest : public ::testing::Test {
     RetryQuota quota;
     AwsClient client(
         endpoint,
-        {&http, [] { return kNow; }, [](std::chrono::milliseconds) { return true; },
+        {&http, [] { return kBotocoreNow; }, [](std::chrono::milliseconds) { return true; },
          [] { return 0.0; }, [&](const sigv4::Credentials*) { return credentials; }, &skews},
         {}, quota);
     CallStats stats;
@@ -131,7 +131,7 @@ TEST_F(BotocoreTest, AgreesOnOddPathsQueriesHeadersAndBodies) {
     request.headers.emplace_back("User-Agent", "not signed");
     request.body = pick(bodies);
     const sigv4::Credentials& credentials = i % 2 == 0 ? kLongTerm : kSession;
-    sigv4::sign(request, {kNow, "us-east-1", "service"}, credentials);
+    sigv4::sign(request, {kBotocoreNow, "us-east-1", "service"}, credentials);
     add(request.method,
         "https://example.amazonaws.com" + request.path +
             (request.query.empty() ? "" : "?" + request.query),
@@ -143,7 +143,7 @@ TEST_F(BotocoreTest, AgreesOnOddPathsQueriesHeadersAndBodies) {
 
 TEST_F(BotocoreTest, SeesASignatureThatIsWrong) {
   sigv4::Request request{"GET", "/", "", {{"Host", "h"}}, ""};
-  sigv4::sign(request, {kNow, "us-east-1", "service"}, kLongTerm);
+  sigv4::sign(request, {kBotocoreNow, "us-east-1", "service"}, kLongTerm);
   add("GET", "https://h/other", request.headers, "", "us-east-1", "service", kLongTerm);
   EXPECT_EQ(check().code, 1);
 }

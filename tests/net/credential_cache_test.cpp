@@ -10,7 +10,7 @@
 namespace usaged::net {
 namespace {
 
-const core::Time kNow = core::from_unix(1772366400);
+const core::Time kCacheNow = core::from_unix(1772366400);
 
 class CacheTest : public ::testing::Test {
  protected:
@@ -36,8 +36,8 @@ class CacheTest : public ::testing::Test {
 };
 
 TEST_F(CacheTest, KeepsThemUntilTheWindowBeginsAndTriesThen) {
-  EXPECT_EQ(get(kNow), "AK1");
-  const core::Time expires = kNow + core::kHour;
+  EXPECT_EQ(get(kCacheNow), "AK1");
+  const core::Time expires = kCacheNow + core::kHour;
   EXPECT_EQ(get(expires - kAdvisoryRefresh - core::Seconds{1}), "AK1");
   fail_ = true;
   EXPECT_EQ(get(expires - kAdvisoryRefresh), "AK1");  // tolerated
@@ -52,32 +52,32 @@ TEST_F(CacheTest, KeepsThemUntilTheWindowBeginsAndTriesThen) {
 }
 
 TEST_F(CacheTest, ThoseWithoutAnEndAreLookedForAgainAfterAMinute) {
-  EXPECT_EQ(get(kNow, std::nullopt), "AK1");
-  EXPECT_EQ(get(kNow + core::Seconds{59}, std::nullopt), "AK1");
-  EXPECT_EQ(get(kNow + core::Seconds{60}, std::nullopt), "AK2");
+  EXPECT_EQ(get(kCacheNow, std::nullopt), "AK1");
+  EXPECT_EQ(get(kCacheNow + core::Seconds{59}, std::nullopt), "AK1");
+  EXPECT_EQ(get(kCacheNow + core::Seconds{60}, std::nullopt), "AK2");
 }
 
 TEST_F(CacheTest, TheRejectedOnesAreFetchedAnewOnce) {
-  EXPECT_EQ(get(kNow), "AK1");
+  EXPECT_EQ(get(kCacheNow), "AK1");
   sigv4::Credentials rejected;
   rejected.access_key_id = "AK1";
-  EXPECT_EQ(get(kNow, core::kHour, &rejected), "AK2");
+  EXPECT_EQ(get(kCacheNow, core::kHour, &rejected), "AK2");
   // Another thread that was told the same of the same keys takes what there is.
-  EXPECT_EQ(get(kNow, core::kHour, &rejected), "AK2");
+  EXPECT_EQ(get(kCacheNow, core::kHour, &rejected), "AK2");
   EXPECT_EQ(fetched_, 2);
 }
 
 TEST_F(CacheTest, KeysThatLiveShorterThanTheWindowAreUsed) {
-  EXPECT_EQ(get(kNow, core::Seconds{300}), "AK1");
-  EXPECT_EQ(get(kNow, core::Seconds{300}), "AK2");
+  EXPECT_EQ(get(kCacheNow, core::Seconds{300}), "AK1");
+  EXPECT_EQ(get(kCacheNow, core::Seconds{300}), "AK2");
 }
 
 TEST_F(CacheTest, IdentitiesAreKeptApart) {
   const auto of = [&](const std::string& key) {
-    return cache_.get(key, kNow, nullptr, [&] {
+    return cache_.get(key, kCacheNow, nullptr, [&] {
       FoundCredentials found;
       found.keys.access_key_id = key;
-      found.expires = kNow + core::kHour;
+      found.expires = kCacheNow + core::kHour;
       return found;
     });
   };
@@ -101,13 +101,13 @@ TEST_P(SharedFetch, IsOne) {
     threads.emplace_back([&] {
       ++begun;
       try {
-        cache.get("key", kNow, nullptr, [&]() -> FoundCredentials {
+        cache.get("key", kCacheNow, nullptr, [&]() -> FoundCredentials {
           ++fetched;
           while (begun < kThreads) std::this_thread::yield();
           std::this_thread::sleep_for(std::chrono::milliseconds{100});
           if (GetParam()) throw core::Error(core::ErrorCode::kConfig, "failed");
           FoundCredentials found;
-          found.expires = kNow + core::kHour;
+          found.expires = kCacheNow + core::kHour;
           return found;
         });
         ++good;

@@ -21,7 +21,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using Variables = std::map<std::string, std::string>;
 
-const core::Time kNow = core::from_unix(1772366400);
+const core::Time kCredentialsNow = core::from_unix(1772366400);
 
 // What the tests' secrets have in common, so that a message that shows one is found.
 constexpr const char* kSecret = "SEKRET";
@@ -47,7 +47,7 @@ class CredentialsTest : public ::testing::Test {
     options.organization.accounts = 3;
     options.container_token = "SEKRET-container";
     options.sts.external_id = "SEKRET-external";
-    options.now = options.signing_now = [] { return kNow; };
+    options.now = options.signing_now = [] { return kCredentialsNow; };
     if (!faults.empty()) options.faults = sim::parse_faults("f", faults);
     simulator_ = std::make_unique<sim::Simulator>(options);
   }
@@ -81,13 +81,14 @@ class CredentialsTest : public ::testing::Test {
     CredentialWorld world;
     world.environment = support::environment(variables);
     world.http = &http_;
-    world.now = [] { return kNow; };
+    world.now = [] { return kCredentialsNow; };
     world.sts = [this, environment = world.environment](const std::string& region, Signer signer) {
       sts_region_ = region;
-      return AwsClient(aws_endpoint("sts", region, {}, environment),
-                       {&http_, [] { return kNow; }, [](std::chrono::milliseconds) { return true; },
-                        [] { return 0.0; }, std::move(signer), &skews_},
-                       {}, quota_);
+      return AwsClient(
+          aws_endpoint("sts", region, {}, environment),
+          {&http_, [] { return kCredentialsNow; }, [](std::chrono::milliseconds) { return true; },
+           [] { return 0.0; }, std::move(signer), &skews_},
+          {}, quota_);
     };
     world.sts_region = "us-east-1";
     world.container_host = simulator_->url();
@@ -145,8 +146,8 @@ std::string role(const std::string& section, const std::string& more) {
          "external_id = SEKRET-external\n" + more + "\n";
 }
 
-std::string process(const std::string& json) {
-  return "[default]\ncredential_process = echo '" + json + "'\n";
+std::string process(const std::string& output) {
+  return "[default]\ncredential_process = echo '" + output + "'\n";
 }
 
 TEST_F(CredentialsTest, EachProviderInItsTurn) {
@@ -580,7 +581,7 @@ TEST_F(CredentialsTest, ARoleHasItsSessionNameAndDuration) {
             role("profile a", "source_profile=base\nrole_session_name=me\nduration_seconds=900"),
             "a",
             ""});
-  EXPECT_EQ(found.expires, kNow + core::Seconds{900});
+  EXPECT_EQ(found.expires, kCredentialsNow + core::Seconds{900});
   const CredentialWorld w = world({"", {}, "", "", "", ""});
   AwsClient sts = w.sts("eu-west-1", [&](const auto*) { return found.keys; });
   CallStats stats;

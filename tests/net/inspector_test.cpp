@@ -16,13 +16,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using json = nlohmann::json;
 
-const core::Time kNow = core::from_unix(1772366400);
+const core::Time kInspectorNow = core::from_unix(1772366400);
 
 class InspectorTest : public ::testing::Test {
  protected:
   UsageReply ask(const std::vector<std::string>& accounts = {}) {
     AwsClient client({endpoint_, "eu-west-1", "inspector2"},
-                     {&http_, [] { return kNow; },
+                     {&http_, [] { return kInspectorNow; },
                       [this](std::chrono::milliseconds wait) {
                         waits_.push_back(wait);
                         return !stop_;
@@ -218,13 +218,14 @@ std::string date_signed(const HttpRequest& request) {
 
 TEST_F(InspectorTest, ASkewedClockIsCorrectedOnceFromFourMinutesOn) {
   const auto at = [](core::Seconds ahead) {
-    return std::multimap<std::string, std::string>{{"date", core::format_http_date(kNow + ahead)}};
+    return std::multimap<std::string, std::string>{
+        {"date", core::format_http_date(kInspectorNow + ahead)}};
   };
   http_.replies = {error(403, "InvalidSignatureException", at(core::Seconds{240})), kEmpty};
   ask();
   ASSERT_EQ(http_.requests.size(), 2U);
-  EXPECT_EQ(date_signed(http_.requests[0]), core::format_basic(kNow));
-  EXPECT_EQ(date_signed(http_.requests[1]), core::format_basic(kNow + core::Seconds{240}));
+  EXPECT_EQ(date_signed(http_.requests[0]), core::format_basic(kInspectorNow));
+  EXPECT_EQ(date_signed(http_.requests[1]), core::format_basic(kInspectorNow + core::Seconds{240}));
 
   http_.requests.clear();
   http_.replies = {error(403, "InvalidSignatureException", at(core::Seconds{239}))};

@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using json = nlohmann::json;
 
-const core::Time kStart = core::from_unix(1772366400);  // 2026-03-01T12:00:00Z
+const core::Time kReceiverStart = core::from_unix(1772366400);  // 2026-03-01T12:00:00Z
 
 core::Alert alert(const std::string& account, bool firing = true) {
   core::Alert a;
@@ -30,8 +30,8 @@ core::Alert alert(const std::string& account, bool firing = true) {
   a.labels = {{"account_id", account}};
   a.currency = "USD";
   a.state = firing ? core::AlertState::kFiring : core::AlertState::kResolved;
-  a.starts_at = kStart;
-  if (!firing) a.ends_at = kStart + core::kHour;
+  a.starts_at = kReceiverStart;
+  if (!firing) a.ends_at = kReceiverStart + core::kHour;
   a.before = 10;
   a.after = 25;
   a.peak = 30;
@@ -45,7 +45,7 @@ core::Notice notice(const std::vector<core::Alert>& alerts, const core::Rule* ru
   result.external_url = "http://127.0.0.1:10330";
   result.group_key = "{}:{alertname=\"cost-increase\"}";
   result.group_labels = {{"alertname", "cost-increase"}};
-  result.at = kStart;
+  result.at = kReceiverStart;
   for (const core::Alert& one : alerts) {
     result.alerts.push_back(core::notice_alert(one, rule, "shop & <co>"));
   }
@@ -104,7 +104,7 @@ TEST(Payload, AlertmanagersAlertsHaveTheirEndWhenTheyAreSent) {
   receiver.kind = ReceiverKind::kAlertmanager;
   FakeHttp http;
   http.replies = {FakeHttp::answer(200, "")};
-  const core::Time later = kStart + 10 * core::kHour;
+  const core::Time later = kReceiverStart + 10 * core::kHour;
   EXPECT_TRUE(post_message(http, {receiver, "http://am:9093/", "token", "id", alerts.dump(), later})
                   .delivered);
   EXPECT_EQ(http.requests[0].url, "http://am:9093/api/v2/alerts");
@@ -157,7 +157,7 @@ TEST(Payload, PagerDutyOpensAndClosesAnIncidentAGroup) {
   EXPECT_EQ(opened["payload"]["timestamp"], "2026-03-01T12:00:00Z");
   EXPECT_LE(opened["payload"]["summary"].get<std::string>().size(), 1024U);
   core::Alert acked = alert("111111111111");
-  acked.acked_at = kStart;
+  acked.acked_at = kReceiverStart;
   EXPECT_EQ(rendered(ReceiverKind::kPagerDuty, notice({acked}))["event_action"], "acknowledge");
   EXPECT_EQ(rendered(ReceiverKind::kPagerDuty, notice({acked, alert("2")}))["event_action"],
             "trigger");
@@ -167,7 +167,7 @@ TEST(Payload, PagerDutyOpensAndClosesAnIncidentAGroup) {
   receiver.kind = ReceiverKind::kPagerDuty;
   FakeHttp http;
   http.replies = {FakeHttp::answer(202, "{}")};
-  post_message(http, {receiver, "http://pd", "key", "id", opened.dump(), kStart});
+  post_message(http, {receiver, "http://pd", "key", "id", opened.dump(), kReceiverStart});
   EXPECT_EQ(json::parse(http.requests[0].body)["routing_key"], "key");
 }
 
@@ -227,7 +227,7 @@ TEST(Receiver, WebhooksAreSignedAsStandardWebhooksHasIt) {
 DeliveryResult result_of(const HttpReply& reply) {
   FakeHttp http;
   http.replies = {reply};
-  return post_message(http, {core::Receiver{}, "http://x", "", "id", "{}", kStart});
+  return post_message(http, {core::Receiver{}, "http://x", "", "id", "{}", kReceiverStart});
 }
 
 TEST(Receiver, KnowsWhatIsWorthAnotherAttempt) {

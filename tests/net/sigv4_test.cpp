@@ -12,7 +12,7 @@ namespace {
 
 const core::Time kTime = core::parse_time("2015-08-30T12:36:00Z", core::Time{});
 const Scope kScope{kTime, "us-east-1", "service"};
-const std::string kSecret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const std::string kSigningSecret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const std::string kEmptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 Request request(const std::string& method, const std::string& path, const std::string& query = "") {
@@ -24,7 +24,7 @@ Request request(const std::string& method, const std::string& path, const std::s
 }
 
 std::string signature_of(const Request& r) {
-  return signature(kScope, kSecret, string_to_sign(kScope, canonical_request(r)));
+  return signature(kScope, kSigningSecret, string_to_sign(kScope, canonical_request(r)));
 }
 
 TEST(SigV4, GetVanillaStageByStage) {
@@ -37,7 +37,7 @@ TEST(SigV4, GetVanillaStageByStage) {
   EXPECT_EQ(to_sign,
             "AWS4-HMAC-SHA256\n20150830T123600Z\n20150830/us-east-1/service/aws4_request\n"
             "bb579772317eb040ac9ed261061d46c1f17a8133879d6129b6e1c25292927e63");
-  EXPECT_EQ(signature(kScope, kSecret, to_sign),
+  EXPECT_EQ(signature(kScope, kSigningSecret, to_sign),
             "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
 }
 
@@ -138,7 +138,7 @@ TEST(SigV4, SignsTheSuitesOddCases) {
 
 TEST(SigV4, TheSigningKeyIsThatOfTheDocumentation) {
   const Scope iam{kTime, "us-east-1", "iam"};
-  EXPECT_EQ(core::hex(signing_key(iam, kSecret)),
+  EXPECT_EQ(core::hex(signing_key(iam, kSigningSecret)),
             "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9");
 }
 
@@ -154,17 +154,17 @@ TEST(SigV4, HeadersAreSortedTrimmedAndMerged) {
 
 TEST(SigV4, SigningAgainReplacesTheFirstSignature) {
   Request once{"POST", "/", "", {{"Host", "h"}, {"x-amz-date", "20000101T000000Z"}}, ""};
-  sign(once, kScope, {"AKIDEXAMPLE", kSecret, "OLD"});
+  sign(once, kScope, {"AKIDEXAMPLE", kSigningSecret, "OLD"});
   Request twice = once;
-  sign(twice, kScope, {"AKIDEXAMPLE", kSecret, ""});
-  sign(once, kScope, {"AKIDEXAMPLE", kSecret, ""});
+  sign(twice, kScope, {"AKIDEXAMPLE", kSigningSecret, ""});
+  sign(once, kScope, {"AKIDEXAMPLE", kSigningSecret, ""});
   EXPECT_EQ(once.headers, twice.headers);
   EXPECT_EQ(once.headers.size(), 3U);
 }
 
 TEST(SigV4, SignAddsDateTokenAndAuthorization) {
   Request r{"POST", "/usage/list", "", {{"Host", "h"}}, "{}"};
-  sign(r, kScope, {"AKIDEXAMPLE", kSecret, "TOKEN"});
+  sign(r, kScope, {"AKIDEXAMPLE", kSigningSecret, "TOKEN"});
   std::string authorization;
   std::string token;
   for (const auto& [name, value] : r.headers) {

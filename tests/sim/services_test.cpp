@@ -17,7 +17,7 @@ using core::kDay;
 using core::Outcome;
 using ::testing::HasSubstr;
 
-const core::Time kNow = core::from_unix(1772366400);
+const core::Time kServicesNow = core::from_unix(1772366400);
 
 class ServicesTest : public ::testing::Test {
  protected:
@@ -25,7 +25,7 @@ class ServicesTest : public ::testing::Test {
     SimulatorOptions options;
     options.organization.accounts = 130;
     options.clock_skew = skew;
-    options.now = [] { return kNow; };
+    options.now = [] { return kServicesNow; };
     options.signing_now = [this] { return now_; };
     if (!faults.empty()) options.faults = parse_faults("f", faults);
     simulator_ = std::make_unique<Simulator>(std::move(options));
@@ -43,7 +43,7 @@ class ServicesTest : public ::testing::Test {
   std::string member() const {
     const auto& organization = simulator_->organization();
     for (int i = 0;; ++i) {
-      if (organization.is_member(i, kNow)) {
+      if (organization.is_member(i, kServicesNow)) {
         return organization.account_ids().at(static_cast<std::size_t>(i));
       }
     }
@@ -65,7 +65,7 @@ class ServicesTest : public ::testing::Test {
   }
 
   std::unique_ptr<Simulator> simulator_;
-  core::Time now_ = kNow;
+  core::Time now_ = kServicesNow;
   net::sigv4::Credentials keys_ = SimulatorOptions{}.credentials;
   net::CurlClient http_{nullptr, "test"};
   net::RetryQuota quota_;
@@ -79,7 +79,7 @@ TEST_F(ServicesTest, ARoleOfAMemberSeesItselfAndTheAdministratorAll) {
   net::AwsClient inspector = client("inspector2");
   EXPECT_GT(net::list_usage_totals(inspector, {}, stats_).accounts.size(), 100U);
   const net::TemporaryCredentials role = assume(account);
-  EXPECT_EQ(role.expires, kNow + core::kHour);
+  EXPECT_EQ(role.expires, kServicesNow + core::kHour);
   keys_ = role.keys;
   EXPECT_THAT(net::list_usage_totals(inspector, {}, stats_).accounts,
               ::testing::ElementsAre(account));
@@ -96,12 +96,12 @@ TEST_F(ServicesTest, ASessionEndsAndCanNotBeForged) {
   const net::TemporaryCredentials role = assume(member(), core::Seconds{900});
   net::AwsClient inspector = client("inspector2");
   keys_ = role.keys;
-  now_ = kNow + core::Seconds{899};
+  now_ = kServicesNow + core::Seconds{899};
   EXPECT_EQ(error_of([&] { net::probe_usage_totals(inspector, stats_); }), "no error");
-  now_ = kNow + core::Seconds{900};
+  now_ = kServicesNow + core::Seconds{900};
   EXPECT_THAT(error_of([&] { net::probe_usage_totals(inspector, stats_); }),
               HasSubstr("ExpiredTokenException"));
-  now_ = kNow;
+  now_ = kServicesNow;
   keys_.secret_access_key = "other";
   EXPECT_THAT(error_of([&] { net::probe_usage_totals(inspector, stats_); }),
               HasSubstr("InvalidSignatureException"));
@@ -125,7 +125,7 @@ TEST_F(ServicesTest, StsIsStrict) {
   EXPECT_EQ(
       net::assume_role_with_web_identity(anonymous, web, StsOptions{}.web_identity_token, stats_)
           .expires,
-      kNow + core::kHour);
+      kServicesNow + core::kHour);
   EXPECT_THAT(error_of([&] { net::assume_role_with_web_identity(anonymous, web, "x", stats_); }),
               HasSubstr("InvalidIdentityToken"));
 }
@@ -152,12 +152,12 @@ TEST_F(ServicesTest, TrialsAreToldForAHundredAtATime) {
   const net::TrialReply reply = net::batch_get_free_trial_info(inspector, ids, stats_);
   EXPECT_EQ(simulator_->requests("trials"), 2);
   std::size_t members = 0;
-  for (int i = 0; i < 130; ++i) members += organization.is_member(i, kNow) ? 1 : 0;
+  for (int i = 0; i < 130; ++i) members += organization.is_member(i, kServicesNow) ? 1 : 0;
   EXPECT_EQ(reply.trials.size(), 5 * members);
   EXPECT_EQ(reply.failures.size(), 131 - members);
   EXPECT_EQ(reply.failures.back().code, "ACCESS_DENIED");
   for (const core::FreeTrial& trial : reply.trials) {
-    EXPECT_EQ(trial.status, kNow < *trial.end ? "ACTIVE" : "INACTIVE");
+    EXPECT_EQ(trial.status, kServicesNow < *trial.end ? "ACTIVE" : "INACTIVE");
     EXPECT_EQ(*trial.end - *trial.start, 15 * kDay);
   }
 }

@@ -15,7 +15,7 @@ namespace {
 using json = nlohmann::json;
 using ::testing::HasSubstr;
 
-const core::Time kNow = core::from_unix(1772366400);
+const core::Time kSimulatorNow = core::from_unix(1772366400);
 
 class SimulatorTest : public ::testing::Test {
  protected:
@@ -23,14 +23,14 @@ class SimulatorTest : public ::testing::Test {
     SimulatorOptions options;
     options.organization.accounts = accounts;
     if (!faults.empty()) options.faults = parse_faults("faults.yaml", faults);
-    options.now = options.signing_now = [] { return kNow; };
+    options.now = options.signing_now = [] { return kSimulatorNow; };
     simulator_ = std::make_unique<Simulator>(std::move(options));
   }
 
   net::HttpReply post(const std::string& body,
                       const net::sigv4::Credentials& credentials = {"AKIASIMULATOR",
                                                                     "simulator-secret", ""},
-                      core::Time time = kNow, const std::string& region = "us-east-1",
+                      core::Time time = kSimulatorNow, const std::string& region = "us-east-1",
                       const std::string& service = "inspector2") {
     net::sigv4::Request request{
         "POST", "/usage/list", "", {{"Host", simulator_->url().substr(7)}}, body};
@@ -57,7 +57,7 @@ class SimulatorTest : public ::testing::Test {
 
   net::AwsClient make_client(const std::string& service = "inspector2") {
     return {{simulator_->url(), "us-east-1", service},
-            {&client_, [] { return kNow; }, [](std::chrono::milliseconds) { return true; },
+            {&client_, [] { return kSimulatorNow; }, [](std::chrono::milliseconds) { return true; },
              [] { return 0.0; },
              [](const net::sigv4::Credentials*) {
                return net::sigv4::Credentials{"AKIASIMULATOR", "simulator-secret", ""};
@@ -136,7 +136,8 @@ TEST_F(SimulatorTest, PagesCoverEveryAccountOnce) {
   for (const auto& [id, times] : seen) EXPECT_EQ(times, 1) << id;
   EXPECT_EQ(seen.size(), [&] {
     std::size_t members = 0;
-    for (int i = 0; i < 25; ++i) members += simulator_->organization().is_member(i, kNow) ? 1 : 0;
+    for (int i = 0; i < 25; ++i)
+      members += simulator_->organization().is_member(i, kSimulatorNow) ? 1 : 0;
     return members;
   }());
 }
@@ -147,8 +148,8 @@ TEST_F(SimulatorTest, ATokenIsBoundToItsRequest) {
   EXPECT_EQ(post(json{{"maxResults", 9}, {"nextToken", token}}.dump()).status, 200);
   const std::string id = simulator_->organization().account_ids().at(0);
   EXPECT_EQ(post(json{{"nextToken", token}, {"accountIds", {id}}}.dump()).status, 400);
-  EXPECT_EQ(post(json{{"nextToken", token}}.dump(), {"AKIASIMULATOR", "simulator-secret", ""}, kNow,
-                 "eu-central-1")
+  EXPECT_EQ(post(json{{"nextToken", token}}.dump(), {"AKIASIMULATOR", "simulator-secret", ""},
+                 kSimulatorNow, "eu-central-1")
                 .status,
             400);
 }
@@ -164,12 +165,15 @@ TEST_F(SimulatorTest, ChecksSignatureDateScopeAndKey) {
             "403 UnrecognizedClientException");
   EXPECT_EQ(error(post("{}", {"AKIASIMULATOR", "simulator-secret", "token"})),
             "403 UnrecognizedClientException");
-  EXPECT_EQ(post("{}", right, kNow - core::Seconds{300}).status, 200);
-  EXPECT_EQ(error(post("{}", right, kNow - core::Seconds{301})), "403 InvalidSignatureException");
-  EXPECT_EQ(post("{}", right, kNow + core::Seconds{300}).status, 200);
-  EXPECT_EQ(error(post("{}", right, kNow + core::Seconds{301})), "403 InvalidSignatureException");
-  EXPECT_EQ(error(post("{}", right, kNow, "us-west-2")), "403 InvalidSignatureException");
-  EXPECT_EQ(error(post("{}", right, kNow, "us-east-1", "s3")), "403 InvalidSignatureException");
+  EXPECT_EQ(post("{}", right, kSimulatorNow - core::Seconds{300}).status, 200);
+  EXPECT_EQ(error(post("{}", right, kSimulatorNow - core::Seconds{301})),
+            "403 InvalidSignatureException");
+  EXPECT_EQ(post("{}", right, kSimulatorNow + core::Seconds{300}).status, 200);
+  EXPECT_EQ(error(post("{}", right, kSimulatorNow + core::Seconds{301})),
+            "403 InvalidSignatureException");
+  EXPECT_EQ(error(post("{}", right, kSimulatorNow, "us-west-2")), "403 InvalidSignatureException");
+  EXPECT_EQ(error(post("{}", right, kSimulatorNow, "us-east-1", "s3")),
+            "403 InvalidSignatureException");
   net::HttpRequest bare;
   bare.method = "POST";
   bare.url = simulator_->url() + "/usage/list";
@@ -233,10 +237,10 @@ TEST_F(SimulatorTest, TheClockCanBeSet) {
   put.url = simulator_->url() + "/simulator/clock";
   put.headers = {{"Content-Length", "0"}};
   const json before = good("{}");
-  simulator_->freeze(kNow + 40 * core::kDay);
-  EXPECT_EQ(simulator_->now(), kNow + 40 * core::kDay);
+  simulator_->freeze(kSimulatorNow + 40 * core::kDay);
+  EXPECT_EQ(simulator_->now(), kSimulatorNow + 40 * core::kDay);
   EXPECT_NE(good("{}"), before);
-  simulator_->freeze(kNow);
+  simulator_->freeze(kSimulatorNow);
   EXPECT_EQ(good("{}"), before);
 }
 
@@ -257,7 +261,9 @@ TEST(Organization, IsTheSameForTheSameSeed) {
   const Organization c({30, {"us-east-1"}, 8, {}});
   EXPECT_EQ(a.account_ids(), b.account_ids());
   EXPECT_NE(a.account_ids(), c.account_ids());
-  const auto cost = [](const Organization& o) { return o.totals(3, "us-east-1", kNow).at(0).cost; };
+  const auto cost = [](const Organization& o) {
+    return o.totals(3, "us-east-1", kSimulatorNow).at(0).cost;
+  };
   EXPECT_EQ(cost(a), cost(b));
 }
 
@@ -278,7 +284,7 @@ TEST(Organization, ATotalIsTheSumOfThirtyDays) {
 TEST(Organization, SpikesAreLabelledAndSeenInTheUsage) {
   const Organization organization({50, {"us-east-1"}, 7, {}});
   int spikes = 0;
-  for (const Label& label : organization.labels(kNow - 90 * core::kDay, kNow)) {
+  for (const Label& label : organization.labels(kSimulatorNow - 90 * core::kDay, kSimulatorNow)) {
     if (label.kind != "spike") continue;
     ++spikes;
     EXPECT_GE(label.factor, 4);
@@ -291,13 +297,14 @@ TEST(Organization, ASurgeIsAddedToWhatIsThere) {
   const OrganizationSpec calm{30, {"us-east-1"}, 7, {}};
   OrganizationSpec loud = calm;
   const Organization without(calm);
-  loud.surges = {{without.account_ids().at(0), "us-east-1", "EC2_INSTANCE_HOURS", kNow - core::kDay,
-                  kNow + core::kDay, 20}};
+  loud.surges = {{without.account_ids().at(0), "us-east-1", "EC2_INSTANCE_HOURS",
+                  kSimulatorNow - core::kDay, kSimulatorNow + core::kDay, 20}};
   const Organization with(loud);
   const auto hours = [](const Organization& o, int account) {
-    return *o.totals(account, "us-east-1", kNow).at(0).total;
+    return *o.totals(account, "us-east-1", kSimulatorNow).at(0).total;
   };
-  const double usual = without.daily(0, "us-east-1", "EC2_INSTANCE_HOURS", kNow - core::kDay);
+  const double usual =
+      without.daily(0, "us-east-1", "EC2_INSTANCE_HOURS", kSimulatorNow - core::kDay);
   EXPECT_NEAR(hours(with, 0) - hours(without, 0), 19 * usual, usual);
   EXPECT_EQ(hours(with, 1), hours(without, 1));
 }

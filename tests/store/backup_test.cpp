@@ -26,10 +26,10 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const core::Time kStart = core::from_unix(1772366400);
+const core::Time kBackupStart = core::from_unix(1772366400);
 
 void poll(Store& store, int hour, int accounts = 50) {
-  const core::Time t = kStart + hour * kHour;
+  const core::Time t = kBackupStart + hour * kHour;
   Snapshot snapshot;
   for (int i = 0; i < accounts; ++i) {
     snapshot.totals.push_back(
@@ -78,7 +78,7 @@ TEST_F(BackupTest, ACopyIsWholeAndHasEverything) {
   const Verification found = verify(copy_);
   EXPECT_THAT(found.problems, IsEmpty());
   EXPECT_EQ(found.polls, 40);
-  EXPECT_EQ(found.newest, kStart + 39 * kHour);
+  EXPECT_EQ(found.newest, kBackupStart + 39 * kHour);
   EXPECT_EQ(found.schema, schema_version());
   EXPECT_EQ(count(copy_, "sample"), 40 * 50);
   // One file, and nothing left over.
@@ -116,7 +116,7 @@ TEST_F(BackupTest, RestoringMovesWhatWasThereAside) {
     Store store(database_);
     for (int hour = 40; hour < 50; ++hour) poll(store, hour);
   }
-  const std::string aside = restore(copy_, database_, kStart);
+  const std::string aside = restore(copy_, database_, kBackupStart);
   EXPECT_EQ(aside, database_ + ".before-2026-03-01T120000Z");
   EXPECT_EQ(count(database_, "poll"), 40);
   EXPECT_EQ(count(aside, "poll"), 50);
@@ -129,7 +129,7 @@ TEST_F(BackupTest, RestoringMovesWhatWasThereAside) {
 TEST_F(BackupTest, RestoresWhereNothingIsLeft) {
   back_up(database_, copy_);
   for (const char* end : {"", "-wal", "-shm", ".lock"}) fs::remove(database_ + end);
-  EXPECT_EQ(restore(copy_, database_, kStart), "");
+  EXPECT_EQ(restore(copy_, database_, kBackupStart), "");
   EXPECT_EQ(Store(database_).path(), database_);
   EXPECT_EQ(count(database_, "poll"), 40);
 }
@@ -137,7 +137,7 @@ TEST_F(BackupTest, RestoresWhereNothingIsLeft) {
 TEST_F(BackupTest, NobodyIsRestoredUnder) {
   back_up(database_, copy_);
   const Store store(database_);
-  EXPECT_THAT(message_of([&] { restore(copy_, database_, kStart); }),
+  EXPECT_THAT(message_of([&] { restore(copy_, database_, kBackupStart); }),
               HasSubstr("another inspector-usaged is writing"));
 }
 
@@ -152,7 +152,7 @@ TEST_F(BackupTest, WhatIsNotWholeIsFoundAndNotRestored) {
       }
     });
     EXPECT_NE(found, "") << what;
-    EXPECT_NE(message_of([&] { restore(copy_, database_, kStart); }), "") << what;
+    EXPECT_NE(message_of([&] { restore(copy_, database_, kBackupStart); }), "") << what;
     EXPECT_EQ(count(database_, "poll"), 40) << what;
   };
   expect_refused("", "empty");
@@ -200,11 +200,11 @@ TEST_F(BackupTest, WhatLostItsEndIsMovedAsideAndCanBeRestoredWithTheRest) {
   WriteLock(copy_).set_high_water(1000);
   std::string aside;
   {
-    const Store store(copy_, kStart);
+    const Store store(copy_, kBackupStart);
     aside = set_aside(copy_).at(0);
   }
   EXPECT_EQ(count(copy_, "poll"), 0);
-  restore(aside, copy_, kStart);
+  restore(aside, copy_, kBackupStart);
   EXPECT_EQ(count(copy_, "poll"), 42);
   EXPECT_THAT(verify(copy_).problems, IsEmpty());
 }

@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include "store/postgres.h"
 #include "store/sqlite.h"
+#include "store/store.h"
+#include "support/database.h"
 
 namespace usaged::store {
 namespace {
@@ -79,6 +82,56 @@ TEST(Connection, AStatementThatWentHoldsNoTransactionOpen) {
     EXPECT_EQ(sqlite3_txn_state(sqlite(db).getHandle(), "main"), SQLITE_TXN_READ);
   }
   EXPECT_EQ(sqlite3_txn_state(sqlite(db).getHandle(), "main"), SQLITE_TXN_NONE);
+}
+
+// What a transaction writes to a server is not waited for one by one.
+TEST(Connection, OnAServerWhatFailsIsToldBeforeItsTransactionEnds) {
+  if (support::postgres_server().empty()) GTEST_SKIP() << "is about a server";
+  const support::TempFolder folder;
+  const std::string url = support::database_in(folder);
+  const Store store(url);
+  Connection db(std::make_unique<PostgresEngine>(url, PostgresEngine::Access::kWrite));
+  db.execute("CREATE TABLE t (n BIGINT UNIQUE)");
+  const auto insert = [&](int n) {
+    Query query(db, "INSERT INTO t VALUES (?)");
+    query.bind(1, n);
+    query.run();
+  };
+  const auto count = [&] {
+    Query query(db, "SELECT count(*) FROM t");
+    return query.step() ? query.integer(0) : -1;
+  };
+  {
+    Transaction transaction(db);
+    for (const int n : {1, 1, 2}) insert(n);
+    EXPECT_THROW(transaction.commit(), PostgresError);
+  }
+  EXPECT_EQ(count(), 0);
+  {
+    const Transaction transaction(db);
+    for (const int n : {1, 1}) insert(n);
+    EXPECT_THROW(count(), PostgresError);
+  }
+  {
+    const Transaction transaction(db);
+    insert(1);
+  }
+  EXPECT_EQ(count(), 0) << "it was not committed";
+  {
+    Transaction transaction(db);
+    insert(0);
+    EXPECT_EQ(count(), 1) << "what is asked sees what was sent";
+    db.execute("INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)");
+    for (int n = 3; n < 2000; ++n) {
+      insert(n);
+      // An answer comes whether or not it was time to wait for what was sent.
+      if (n == 501 || n == 1001 || n == 1500) {
+        EXPECT_EQ(count(), n + 1);
+      }
+    }
+    transaction.commit();
+  }
+  EXPECT_EQ(count(), 2000);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ using core::Time;
 using support::usage;
 
 const Time kMidnight = core::from_unix(1772323200);  // 2026-03-01
-const std::string kEc2 = "EC2_INSTANCE_HOURS";
+const std::string kDaysType = "EC2_INSTANCE_HOURS";
 
 class DaysTest : public ::testing::Test {
  protected:
@@ -59,10 +59,10 @@ TEST_F(DaysTest, SettlesEachDayOnceAndEverySampleStaysAsItIs) {
     std::erase_if(rows, [](const support::SampleRow& row) { return row.poll > 3; });
     return rows;
   };
-  poll(kMidnight + kHour, {usage("111111111111", kEc2, 5, 1)});
-  poll(kMidnight + 9 * kHour, {usage("111111111111", kEc2, 9, std::nullopt)});
-  poll(kMidnight + 23 * kHour, {usage("111111111111", kEc2, 7, 3),
-                                usage("222222222222", kEc2, std::nullopt, std::nullopt)});
+  poll(kMidnight + kHour, {usage("111111111111", kDaysType, 5, 1)});
+  poll(kMidnight + 9 * kHour, {usage("111111111111", kDaysType, 9, std::nullopt)});
+  poll(kMidnight + 23 * kHour, {usage("111111111111", kDaysType, 7, 3),
+                                usage("222222222222", kDaysType, std::nullopt, std::nullopt)});
   EXPECT_EQ(blocks(1), 0);  // it is not over
   const auto before = samples();
   EXPECT_THAT(before,
@@ -83,14 +83,14 @@ TEST_F(DaysTest, ASeriesThatItsAccountBeganLaterIsExactAndGroupsAddUp) {
   for (Time t = kMidnight; t < kMidnight + 12 * kDay; t += 6 * kHour) {
     std::vector<core::UsageTotal> totals{usage("111111111111", "ECR_RESCAN", 100, 1)};
     const double days = static_cast<double>((t - begins).count()) / 86400;
-    if (days > 0) totals.push_back(usage("111111111111", kEc2, 24 * days, 2 * days));
+    if (days > 0) totals.push_back(usage("111111111111", kDaysType, 24 * days, 2 * days));
     poll(t, totals);
   }
   const auto answer = ask({"type"}, kMidnight + 12 * kDay);
   ASSERT_EQ(answer.lines.size(), 2U);
   EXPECT_EQ(answer.days.size(), 12U);
   const auto& line = answer.lines[0];
-  EXPECT_EQ(line.group.labels.at("usage_type"), kEc2);
+  EXPECT_EQ(line.group.labels.at("usage_type"), kDaysType);
   EXPECT_FALSE(line.days[4]);
   for (std::size_t i = 5; i < 11; ++i) {
     ASSERT_TRUE(line.days[i]) << i;
@@ -109,7 +109,7 @@ TEST_F(DaysTest, ASeriesThatItsAccountBeganLaterIsExactAndGroupsAddUp) {
 TEST_F(DaysTest, ADayThatNobodyAskedIsAGapAndOneThatIsNotOverIsLeftOut) {
   for (Time t = kMidnight; t < kMidnight + 10 * kDay; t += 6 * kHour) {
     if (t >= kMidnight + 4 * kDay && t < kMidnight + 6 * kDay) continue;
-    poll(t, {usage("111111111111", kEc2, sum(24, t), 1)});
+    poll(t, {usage("111111111111", kDaysType, sum(24, t), 1)});
   }
   const Time now = kMidnight + 9 * kDay + 20 * kHour;
   const auto answer = ask({}, now);
@@ -131,9 +131,11 @@ TEST_F(DaysTest, WhatCanNotBeAskedIsSaid) {
 
 TEST_F(DaysTest, OfATargetAreTheSeriesThatItHasSeen) {
   for (Time t = kMidnight; t < kMidnight + 5 * kDay; t += 6 * kHour) {
-    poll(t, {usage("111111111111", kEc2, sum(24, t), 1), usage("222222222222", kEc2, sum(2, t), 1)},
+    poll(t,
+         {usage("111111111111", kDaysType, sum(24, t), 1),
+          usage("222222222222", kDaysType, sum(2, t), 1)},
          "eu-west-1", "t");
-    poll(t + kHour, {usage("222222222222", kEc2, sum(2, t), 1)}, "eu-west-1", "u");
+    poll(t + kHour, {usage("222222222222", kDaysType, sum(2, t), 1)}, "eu-west-1", "u");
   }
   const Time now = kMidnight + 5 * kDay;
   EXPECT_EQ(ask({}, now).lines.size(), 1U);

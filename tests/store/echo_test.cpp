@@ -14,19 +14,19 @@ using core::kDay;
 using core::kHour;
 using core::Time;
 
-const Time kStart = core::from_unix(1769904000);  // 2026-02-01
-const std::string kEc2 = "EC2_INSTANCE_HOURS";
+const Time kEchoStart = core::from_unix(1769904000);  // 2026-02-01
+const std::string kEchoType = "EC2_INSTANCE_HOURS";
 
 // 10 a day from the first on, but 100 on the tenth day; the account was there before.
 class EchoTest : public ::testing::Test {
  protected:
   EchoTest() {
     store_.set_accounts({{"111111111111", {"Shop", {{"team", "red"}}}}});
-    for (Time t = kStart - 12 * kHour; t < kStart + 45 * kDay; t += 6 * kHour) {
+    for (Time t = kEchoStart - 12 * kHour; t < kEchoStart + 45 * kDay; t += 6 * kHour) {
       std::vector<core::UsageTotal> totals{support::usage("111111111111", "OTHER", 1, 1)};
-      if (t > kStart) {
+      if (t > kEchoStart) {
         const double sum = sum_at(t);
-        totals.push_back(support::usage("111111111111", kEc2, sum, 2 * sum));
+        totals.push_back(support::usage("111111111111", kEchoType, sum, 2 * sum));
       }
       const auto id = store_.begin_poll("t", "eu-west-1", t, 6 * kHour, t);
       store_.finish_poll(id, {totals, {}}, {t, core::Outcome::kOk, 1, 1, "", ""});
@@ -38,12 +38,12 @@ class EchoTest : public ::testing::Test {
     return 10 * days + 90 * std::clamp(days - 10, 0.0, 1.0);
   }
   static double sum_at(Time t) {
-    const double days = static_cast<double>((t - kStart).count()) / 86400;
+    const double days = static_cast<double>((t - kEchoStart).count()) / 86400;
     return used(days) - used(std::max(0.0, days - 30));
   }
   Question question(core::Metric metric = core::Metric::kTotal) {
     Question one;
-    one.filter.types = {kEc2};
+    one.filter.types = {kEchoType};
     one.metric = metric;
     return one;
   }
@@ -54,8 +54,8 @@ class EchoTest : public ::testing::Test {
 };
 
 TEST_F(EchoTest, TheFallAfterThirtyDaysIsExplained) {
-  const Time end = kStart + 41 * kDay;
-  const EchoAnswer answer = echo(reader_, question(), end - kDay, end, kStart + 45 * kDay);
+  const Time end = kEchoStart + 41 * kDay;
+  const EchoAnswer answer = echo(reader_, question(), end - kDay, end, kEchoStart + 45 * kDay);
   ASSERT_EQ(answer.rows.size(), 1U);
   const EchoRow& row = answer.rows[0];
   EXPECT_NEAR(*row.delta.change, -90, 1e-6);
@@ -67,12 +67,12 @@ TEST_F(EchoTest, TheFallAfterThirtyDaysIsExplained) {
 }
 
 TEST_F(EchoTest, WhatWillLeaveIsSaidWithItsDay) {
-  const Time end = kStart + 20 * kDay;
+  const Time end = kEchoStart + 20 * kDay;
   const EchoAnswer answer = echo(reader_, question(core::Metric::kCost), end - kDay, end, end);
   ASSERT_EQ(answer.rows.size(), 1U);
   const auto& leaving = answer.rows[0].leaving;
   ASSERT_EQ(leaving.size(), 30U);
-  const std::int64_t spike = core::unix_seconds(kStart) / 86400 + 10;
+  const std::int64_t spike = core::unix_seconds(kEchoStart) / 86400 + 10;
   int above = 0;
   for (const Leaving& day : leaving) {
     if (!day.above_usual || *day.above_usual < 1) continue;
@@ -86,16 +86,16 @@ TEST_F(EchoTest, WhatWillLeaveIsSaidWithItsDay) {
 }
 
 TEST_F(EchoTest, AShareOfADayCounts) {
-  const Time end = kStart + 40 * kDay + 12 * kHour;
-  const EchoAnswer answer = echo(reader_, question(), end - 6 * kHour, end, kStart + 45 * kDay);
+  const Time end = kEchoStart + 40 * kDay + 12 * kHour;
+  const EchoAnswer answer = echo(reader_, question(), end - 6 * kHour, end, kEchoStart + 45 * kDay);
   EXPECT_NEAR(*answer.rows.at(0).echo->left.estimate, 25, 1e-3);
 }
 
 TEST_F(EchoTest, ChargesAreTheDaysOfEachSeries) {
   std::vector<core::Charge> charges;
-  const auto unknown =
-      each_charge(reader_, question().filter, kStart, kStart + 20 * kDay, kStart + 45 * kDay,
-                  [&](const core::Charge& charge) { charges.push_back(charge); });
+  const auto unknown = each_charge(reader_, question().filter, kEchoStart, kEchoStart + 20 * kDay,
+                                   kEchoStart + 45 * kDay,
+                                   [&](const core::Charge& charge) { charges.push_back(charge); });
   EXPECT_EQ(unknown, 0);
   ASSERT_EQ(charges.size(), 21U);
   EXPECT_NEAR(charges[10].cost, 200, 1e-3);
@@ -103,10 +103,11 @@ TEST_F(EchoTest, ChargesAreTheDaysOfEachSeries) {
   EXPECT_EQ(charges[10].tag, "exact");
   EXPECT_EQ(charges[10].account_name, "Shop");
   EXPECT_EQ(charges[10].tags.at("team"), "red");
-  EXPECT_EQ(charges[10].day, core::unix_seconds(kStart) / 86400 + 10);
+  EXPECT_EQ(charges[10].day, core::unix_seconds(kEchoStart) / 86400 + 10);
   // The day that runs is not over.
   charges.clear();
-  each_charge(reader_, question().filter, kStart, kStart + 20 * kDay, kStart + 20 * kDay + kHour,
+  each_charge(reader_, question().filter, kEchoStart, kEchoStart + 20 * kDay,
+              kEchoStart + 20 * kDay + kHour,
               [&](const core::Charge& charge) { charges.push_back(charge); });
   EXPECT_EQ(charges.size(), 20U);
 }
@@ -114,8 +115,8 @@ TEST_F(EchoTest, ChargesAreTheDaysOfEachSeries) {
 TEST_F(EchoTest, RecordsAreFilteredAsQuestionsAre) {
   const auto count = [&](const Filter& filter) {
     int records = 0;
-    each_record(reader_, filter, kStart, kStart + kDay, [&](const core::Record& record) {
-      EXPECT_GE(record.taken_at, kStart);
+    each_record(reader_, filter, kEchoStart, kEchoStart + kDay, [&](const core::Record& record) {
+      EXPECT_GE(record.taken_at, kEchoStart);
       ++records;
     });
     return records;

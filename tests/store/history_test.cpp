@@ -19,30 +19,30 @@ using support::usage;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const core::Time kStart = core::from_unix(1772366400);
+const core::Time kHistoryStart = core::from_unix(1772366400);
 using Totals = std::vector<core::UsageTotal>;
 
 class HistoryTest : public ::testing::Test {
  protected:
   void poll(int hour, const Totals& totals, const std::string& region = "eu-west-1",
             const std::string& target = "t") {
-    const core::Time t = kStart + hour * kHour;
+    const core::Time t = kHistoryStart + hour * kHour;
     const auto id = store_.begin_poll(target, region, t, kHour, t);
     store_.finish_poll(id, {totals, {}}, {t, Outcome::kOk, 1, 1, "", ""});
   }
   void fail(int hour, Outcome outcome = Outcome::kTimeout) {
-    const core::Time t = kStart + hour * kHour;
+    const core::Time t = kHistoryStart + hour * kHour;
     store_.fail_poll(store_.begin_poll("t", "eu-west-1", t, kHour, t),
                      {t, outcome, 1, 0, "failed", ""});
   }
   HistoryAnswer history(const Question& question, int from, int to,
                         std::optional<core::Seconds> step = std::nullopt) {
-    return History(reader()).history(question, kStart + from * kHour, kStart + to * kHour, step,
-                                     kStart + to * kHour);
+    return History(reader()).history(question, kHistoryStart + from * kHour,
+                                     kHistoryStart + to * kHour, step, kHistoryStart + to * kHour);
   }
   DeltaAnswer deltas(const Question& question, int from, int to) {
-    return History(reader()).deltas(question, kStart + from * kHour, kStart + to * kHour,
-                                    kStart + to * kHour);
+    return History(reader()).deltas(question, kHistoryStart + from * kHour,
+                                    kHistoryStart + to * kHour, kHistoryStart + to * kHour);
   }
   Reader& reader() {
     if (!reader_) reader_ = std::make_unique<Reader>(store_.path());
@@ -58,13 +58,13 @@ TEST_F(HistoryTest, ShowsEveryPollWithItsExactDoubles) {
   poll(0, {usage("111111111111", "A", 1, 0.1)});
   poll(1, {usage("111111111111", "A", 2, 0.3)});
   const auto answer = history({{}, {"account"}, core::Metric::kCost}, 0, 1);
-  EXPECT_THAT(answer.times, ElementsAre(kStart, kStart + kHour));
+  EXPECT_THAT(answer.times, ElementsAre(kHistoryStart, kHistoryStart + kHour));
   ASSERT_EQ(answer.lines.size(), 1U);
   EXPECT_EQ(answer.lines[0].group.labels.at("account_id"), "111111111111");
   EXPECT_EQ(answer.lines[0].group.currency, "USD");
   EXPECT_THAT(answer.lines[0].values, ElementsAre(0.1, 0.3));
   EXPECT_TRUE(answer.completeness.gaps.empty());
-  EXPECT_EQ(answer.completeness.newest, kStart + kHour);
+  EXPECT_EQ(answer.completeness.newest, kHistoryStart + kHour);
 }
 
 TEST_F(HistoryTest, AValueHoldsForTwiceTheIntervalAndIsThenUnknown) {
@@ -112,7 +112,7 @@ TEST_F(HistoryTest, WhatTwoTargetsSeeCountsOnce) {
   poll(0, {usage("111111111111", "A", 1, 10)}, "eu-west-1", "a");
   poll(0, {usage("111111111111", "A", 1, 10), usage("222222222222", "A", 1, 1)}, "eu-west-1", "b");
   EXPECT_THAT(history({}, 0, 0, kHour).lines.at(0).values, ElementsAre(11.0));
-  EXPECT_EQ(History(reader()).latest({}, kStart).rows.size(), 2U);
+  EXPECT_EQ(History(reader()).latest({}, kHistoryStart).rows.size(), 2U);
 }
 
 TEST_F(HistoryTest, CurrenciesAndUnitsAreNeverAdded) {
@@ -192,7 +192,8 @@ TEST_F(HistoryTest, AChangeIsSplitIntoVolumeAndPriceAndNamesItsContributors) {
   poll(1, {usage("111111111111", "A", 150, 15), usage("222222222222", "A", 100, 12),
            usage("444444444444", "A", 40, 4)});
   Question question;
-  const auto answer = History(reader()).deltas(question, kStart, kStart + kHour, kStart + kHour, 3);
+  const auto answer = History(reader()).deltas(question, kHistoryStart, kHistoryStart + kHour,
+                                               kHistoryStart + kHour, 3);
   ASSERT_EQ(answer.rows.size(), 1U);
   const DeltaRow& row = answer.rows[0];
   EXPECT_DOUBLE_EQ(*row.delta.change, 10);
@@ -206,7 +207,8 @@ TEST_F(HistoryTest, AChangeIsSplitIntoVolumeAndPriceAndNamesItsContributors) {
   EXPECT_EQ(row.contributors[2].account, "222222222222");
   // Totals have no price; what is not asked for is left out.
   question.metric = core::Metric::kTotal;
-  const auto totals = History(reader()).deltas(question, kStart, kStart + kHour, kStart + kHour, 9);
+  const auto totals = History(reader()).deltas(question, kHistoryStart, kHistoryStart + kHour,
+                                               kHistoryStart + kHour, 9);
   EXPECT_FALSE(totals.rows[0].split);
   EXPECT_EQ(totals.rows[0].contributors.size(), 3U);
   EXPECT_TRUE(deltas(question, 0, 1).rows[0].contributors.empty());
@@ -214,8 +216,8 @@ TEST_F(HistoryTest, AChangeIsSplitIntoVolumeAndPriceAndNamesItsContributors) {
   poll(2, {usage("111111111111", "A", std::nullopt, 15), usage("222222222222", "A", 100, 12),
            usage("444444444444", "A", 40, 4)});
   question.metric = core::Metric::kCost;
-  const auto unknown =
-      History(reader()).deltas(question, kStart + kHour, kStart + 2 * kHour, kStart + 2 * kHour, 3);
+  const auto unknown = History(reader()).deltas(
+      question, kHistoryStart + kHour, kHistoryStart + 2 * kHour, kHistoryStart + 2 * kHour, 3);
   EXPECT_FALSE(unknown.rows[0].split);
 }
 
@@ -241,14 +243,14 @@ TEST_F(HistoryTest, ATargetThatWasRemovedIsNeitherAGapNorPartOfASum) {
   kept.regions = {"eu-west-1"};
   poll(0, {usage("111111111111", "A", 1, 10)}, "eu-west-1");
   poll(0, {usage("111111111111", "A", 1, 5)}, "us-east-1");
-  store_.set_targets({kept}, kStart + 2 * kHour);
+  store_.set_targets({kept}, kHistoryStart + 2 * kHour);
   poll(3, {usage("111111111111", "A", 1, 10)}, "eu-west-1");
   const auto answer = history({}, 0, 3, 3 * kHour);
   EXPECT_THAT(answer.lines.at(0).values, ElementsAre(15.0, 10.0));
-  EXPECT_EQ(History(reader()).latest({}, kStart + 3 * kHour).rows.size(), 1U);
+  EXPECT_EQ(History(reader()).latest({}, kHistoryStart + 3 * kHour).rows.size(), 1U);
   EXPECT_TRUE(reader().scopes().at(1).removed);
   kept.regions = {"eu-west-1", "us-east-1"};
-  store_.set_targets({kept}, kStart + 3 * kHour);
+  store_.set_targets({kept}, kHistoryStart + 3 * kHour);
   EXPECT_FALSE(reader().scopes().at(1).removed);
   const auto again = history({}, 3, 3, kHour);
   EXPECT_THAT(again.lines.at(0).values, ElementsAre(std::nullopt));
@@ -257,13 +259,13 @@ TEST_F(HistoryTest, ATargetThatWasRemovedIsNeitherAGapNorPartOfASum) {
 
 TEST_F(HistoryTest, LatestShowsWhatWasSeenLastHoweverOldAndSaysSo) {
   poll(0, {usage("111111111111", "A", 1, 10)});
-  const auto fresh = History(reader()).latest({}, kStart + 2 * kHour);
+  const auto fresh = History(reader()).latest({}, kHistoryStart + 2 * kHour);
   ASSERT_EQ(fresh.rows.size(), 1U);
   EXPECT_FALSE(fresh.rows[0].stale);
-  const auto old = History(reader()).latest({}, kStart + 2 * kHour + core::Seconds{1});
+  const auto old = History(reader()).latest({}, kHistoryStart + 2 * kHour + core::Seconds{1});
   ASSERT_EQ(old.rows.size(), 1U);
   EXPECT_TRUE(old.rows[0].stale);
-  EXPECT_EQ(old.rows[0].taken_at, kStart);
+  EXPECT_EQ(old.rows[0].taken_at, kHistoryStart);
 }
 
 TEST_F(HistoryTest, PagesOfTheLatestMakeUpTheWhole) {
@@ -291,7 +293,8 @@ TEST_F(HistoryTest, PagesOfTheLatestMakeUpTheWhole) {
   some.accounts = {"000000000139", "000000000101", "000000000100", "000000000999"};
   for (const Filter& filter : {Filter{}, some}) {
     for (const bool by_target : {false, true}) {
-      const LatestAnswer whole = History(reader()).latest(filter, kStart + 2 * kHour, by_target);
+      const LatestAnswer whole =
+          History(reader()).latest(filter, kHistoryStart + 2 * kHour, by_target);
       EXPECT_EQ(whole.next_page, "");
       EXPECT_GT(whole.rows.size(), 5U);
       for (const std::size_t limit : {1U, 2U, 7U, 60U, 1000U}) {
@@ -300,7 +303,7 @@ TEST_F(HistoryTest, PagesOfTheLatestMakeUpTheWhole) {
         Page page{"", limit};
         do {
           const LatestAnswer part =
-              History(reader()).latest(filter, kStart + 2 * kHour, by_target, page);
+              History(reader()).latest(filter, kHistoryStart + 2 * kHour, by_target, page);
           EXPECT_LE(part.rows.size(), limit);
           EXPECT_FALSE(part.rows.empty());
           for (std::string& name : names(part.rows)) rows.push_back(std::move(name));
@@ -350,16 +353,16 @@ TEST_F(HistoryTest, RangesHaveLimits) {
   EXPECT_LE(history({}, 0, 90 * 24).times.size(), 500U);
 }
 
-// kStart is noon.
+// kHistoryStart is noon.
 TEST_F(HistoryTest, DaysAreKnownAsFarAsGoodPollsCoverThem) {
   for (int hour = 0; hour <= 12; ++hour) poll(hour, {usage("111111111111", "A", 1, 1)});
   // Covered until 14; nobody knows the ten hours to midnight, and the poll at 20 says why.
   fail(20, Outcome::kThrottled);
   for (int hour = 36; hour <= 40; ++hour) poll(hour, {usage("111111111111", "A", 1, 1)});
-  const auto at = [](int hour) { return kStart + hour * kHour; };
+  const auto at = [](int hour) { return kHistoryStart + hour * kHour; };
   const auto days = collection_days(reader(), {}, at(-48), at(41));
   ASSERT_EQ(days.size(), 3U);  // none before the first good poll
-  const std::int64_t first = core::unix_seconds(kStart) / 86400;
+  const std::int64_t first = core::unix_seconds(kHistoryStart) / 86400;
   EXPECT_EQ(days[0].day, first);
   EXPECT_EQ(days[0].target, "t");
   EXPECT_EQ(days[0].polls, 12);
@@ -380,7 +383,8 @@ TEST_F(HistoryTest, DaysAreKnownAsFarAsGoodPollsCoverThem) {
 
 TEST_F(HistoryTest, ARegionThatNeverAnsweredIsKnownOnNoDay) {
   fail(0, Outcome::kDenied);
-  const auto days = collection_days(reader(), {}, kStart - 12 * kHour, kStart + kHour);
+  const auto days =
+      collection_days(reader(), {}, kHistoryStart - 12 * kHour, kHistoryStart + kHour);
   ASSERT_EQ(days.size(), 1U);
   EXPECT_DOUBLE_EQ(days[0].known, 0);
   EXPECT_EQ(days[0].reason, "denied");
@@ -392,25 +396,25 @@ TEST_F(HistoryTest, TheRevisionChangesWithWhatIsShown) {
     seen.push_back(reader().revision());
     return seen.back() != seen[seen.size() - 2];
   };
-  const auto id = store_.begin_poll("t", "eu-west-1", kStart, kHour, kStart);
+  const auto id = store_.begin_poll("t", "eu-west-1", kHistoryStart, kHour, kHistoryStart);
   EXPECT_TRUE(changed());
   store_.finish_poll(id, {{usage("111111111111", "A", 1, 1)}, {}},
-                     {kStart, Outcome::kOk, 1, 1, "", ""});
+                     {kHistoryStart, Outcome::kOk, 1, 1, "", ""});
   EXPECT_TRUE(changed());
   core::Alert alert;
   alert.fingerprint = "f";
-  alert.pending_since = alert.counted_until = kStart;
-  store_.apply({{alert, core::AlertChange::kBegan}}, kStart);
+  alert.pending_since = alert.counted_until = kHistoryStart;
+  store_.apply({{alert, core::AlertChange::kBegan}}, kHistoryStart);
   EXPECT_TRUE(changed());
-  store_.acknowledge(1, "ann", "", kStart);
+  store_.acknowledge(1, "ann", "", kHistoryStart);
   EXPECT_TRUE(changed());
   core::Silence silence;
   silence.matchers = {core::parse_matcher("a=b")};
-  silence.starts_at = silence.created_at = kStart;
-  silence.ends_at = kStart + kHour;
+  silence.starts_at = silence.created_at = kHistoryStart;
+  silence.ends_at = kHistoryStart + kHour;
   store_.add_silence(silence);
   EXPECT_TRUE(changed());
-  store_.end_silence(1, kStart + kHour / 2);
+  store_.end_silence(1, kHistoryStart + kHour / 2);
   EXPECT_TRUE(changed());
   EXPECT_FALSE(changed());
 }
@@ -419,10 +423,10 @@ TEST_F(HistoryTest, WhatWasNeverPolledWaits) {
   core::Target target;
   target.name = "t";
   target.regions = {"eu-west-1", "us-east-1"};
-  store_.set_targets({target}, kStart);
+  store_.set_targets({target}, kHistoryStart);
   poll(0, {usage("111111111111", "A", 1, 1)});
   EXPECT_THAT(reader().unpolled_scopes(), ElementsAre(std::pair("t", "us-east-1")));
-  store_.set_targets({}, kStart);
+  store_.set_targets({}, kHistoryStart);
   EXPECT_TRUE(reader().unpolled_scopes().empty());
 }
 

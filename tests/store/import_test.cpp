@@ -21,7 +21,7 @@ using core::Time;
 using support::usage;
 using ::testing::HasSubstr;
 
-const Time kStart = core::from_unix(1772323200);
+const Time kImportStart = core::from_unix(1772323200);
 
 class ImportTest : public ::testing::Test {
  protected:
@@ -141,19 +141,19 @@ TEST_F(ImportTest, AnotherInstanceAnswersAlike) {
         usage("111111111111", "EC2_INSTANCE_HOURS", 0.1 * hour, 0.3 * hour),
         {"333333333333", "NEW", "", "", std::nullopt, 1}};
     if (hour < 40 || hour > 60) totals.push_back(usage("222222222222", "ECR_RESCAN", hour, 1));
-    poll(first, kStart + hour * kHour, totals);
+    poll(first, kImportStart + hour * kHour, totals);
   }
-  first.settle("t", "eu-west-1", kStart + 4 * kDay);
+  first.settle("t", "eu-west-1", kImportStart + 4 * kDay);
   first.sum_days();
-  const Time now = kStart + 80 * kHour;
+  const Time now = kImportStart + 80 * kHour;
   for (const bool ndjson : {false, true}) {
     Store second(folder_.path(ndjson ? "c.db" : "b.db"));
     EXPECT_EQ(import_text(second, exported(first.path(), ndjson)).bad, 0);
     Reader a(first.path());
     Reader b(second.path());
     const Question question{{}, {"account"}, core::Metric::kCost};
-    const auto x = History(a).history(question, kStart, now, kHour, now);
-    const auto y = History(b).history(question, kStart, now, kHour, now);
+    const auto x = History(a).history(question, kImportStart, now, kHour, now);
+    const auto y = History(b).history(question, kImportStart, now, kHour, now);
     ASSERT_EQ(x.lines.size(), y.lines.size());
     for (std::size_t i = 0; i < x.lines.size(); ++i) {
       EXPECT_EQ(x.lines[i].group.labels, y.lines[i].group.labels);
@@ -161,8 +161,8 @@ TEST_F(ImportTest, AnotherInstanceAnswersAlike) {
     }
     EXPECT_EQ(x.completeness.gaps.size(), y.completeness.gaps.size());
     EXPECT_EQ(History(a).latest({}, now).rows.size(), History(b).latest({}, now).rows.size());
-    const auto days_a = daily(a, question, kStart, now, now);
-    const auto days_b = daily(b, question, kStart, now, now);
+    const auto days_a = daily(a, question, kImportStart, now, now);
+    const auto days_b = daily(b, question, kImportStart, now, now);
     ASSERT_EQ(days_a.lines.size(), days_b.lines.size());
     for (std::size_t i = 0; i < days_a.lines.size(); ++i) {
       for (std::size_t k = 0; k < days_a.days.size(); ++k) {
@@ -196,26 +196,27 @@ TEST_F(ImportTest, AnIntervalThatIsNotKnownIsNotWrittenAs0) {
 TEST_F(ImportTest, OlderHistoryMakesLaterDaysExact) {
   Store store(support::database_in(folder_));
   const auto sum = [](Time t) {  // 24 a day since long before, but from a day on that is known
-    return 24.0 * std::min(30.0, static_cast<double>((t - kStart).count()) / 86400);
+    return 24.0 * std::min(30.0, static_cast<double>((t - kImportStart).count()) / 86400);
   };
-  for (Time t = kStart + 40 * kDay; t < kStart + 50 * kDay; t += 6 * kHour) {
+  for (Time t = kImportStart + 40 * kDay; t < kImportStart + 50 * kDay; t += 6 * kHour) {
     poll(store, t, {usage("111111111111", "EC2_INSTANCE_HOURS", sum(t), 1)});
   }
-  store.settle("t", "eu-west-1", kStart + 50 * kDay);
+  store.settle("t", "eu-west-1", kImportStart + 50 * kDay);
   store.sum_days();
   const auto tag = [&] {
     Reader reader(store.path());
     Question question;
     question.metric = core::Metric::kTotal;
     question.filter.types = {"EC2_INSTANCE_HOURS"};
-    const auto answer =
-        daily(reader, question, kStart + 42 * kDay, kStart + 44 * kDay, kStart + 50 * kDay);
+    const auto answer = daily(reader, question, kImportStart + 42 * kDay, kImportStart + 44 * kDay,
+                              kImportStart + 50 * kDay);
     return answer.lines.at(0).days.at(0)->tag;
   };
   EXPECT_EQ(tag(), core::DayTag::kBounded);
   // From elsewhere: an account that was there without the series, and then with it.
-  std::string text = kHeader + core::format_time(kStart) + ",111111111111,eu-west-1,OTHER,1,1\n";
-  for (Time t = kStart + 6 * kHour; t < kStart + 40 * kDay; t += 6 * kHour) {
+  std::string text =
+      kHeader + core::format_time(kImportStart) + ",111111111111,eu-west-1,OTHER,1,1\n";
+  for (Time t = kImportStart + 6 * kHour; t < kImportStart + 40 * kDay; t += 6 * kHour) {
     text += fmt::format("{},111111111111,eu-west-1,EC2_INSTANCE_HOURS,{},1\n", core::format_time(t),
                         sum(t));
     text += core::format_time(t) + ",111111111111,eu-west-1,OTHER,1,1\n";
@@ -229,15 +230,16 @@ TEST_F(ImportTest, WhatIsImportedIsNoTargetThatIsAsked) {
   core::Target target;
   target.name = "t";
   target.regions = {"eu-west-1"};
-  store.set_targets({target}, kStart);
-  poll(store, kStart, {usage("111111111111", "EC2", 1, 1)});
+  store.set_targets({target}, kImportStart);
+  poll(store, kImportStart, {usage("111111111111", "EC2", 1, 1)});
   import_text(store, kHeader + "2026-02-20T00:00:00Z,222222222222,eu-west-1,EC2,1,2\n");
   Reader reader(store.path());
-  EXPECT_EQ(History(reader).latest({}, kStart).rows.size(), 1U);
-  EXPECT_TRUE(History(reader).latest({}, kStart).completeness.gaps.empty());
+  EXPECT_EQ(History(reader).latest({}, kImportStart).rows.size(), 1U);
+  EXPECT_TRUE(History(reader).latest({}, kImportStart).completeness.gaps.empty());
   Question question;
   const Time then = core::from_unix(1771545600);  // 2026-02-20
-  EXPECT_EQ(History(reader).history(question, then, then + kHour, kHour, kStart).lines.size(), 1U);
+  EXPECT_EQ(History(reader).history(question, then, then + kHour, kHour, kImportStart).lines.size(),
+            1U);
 }
 
 }  // namespace

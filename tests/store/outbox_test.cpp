@@ -15,12 +15,12 @@ using core::kHour;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-const core::Time kStart = core::from_unix(1772366400);
+const core::Time kOutboxStart = core::from_unix(1772366400);
 
 class Outbox : public ::testing::Test {
  protected:
   core::Alert fire(const std::vector<std::string>& receivers, const std::string& name = "f00",
-                   core::Time now = kStart) {
+                   core::Time now = kOutboxStart) {
     core::Alert alert;
     alert.fingerprint = name;
     alert.rule = "r";
@@ -38,7 +38,7 @@ class Outbox : public ::testing::Test {
     store_.apply({{alert, AlertChange::kResolved}}, now);
   }
   Notification message(const std::string& uid, const std::string& receiver,
-                       core::Time created = kStart) {
+                       core::Time created = kOutboxStart) {
     Notification one;
     one.uid = uid;
     one.receiver = receiver;
@@ -71,21 +71,21 @@ TEST_F(Outbox, HasARowForEachEventAndReceiver) {
   EXPECT_THAT(untold("hook"), IsEmpty());
   EXPECT_THAT(untold("mail"), ElementsAre(alert.id));
   EXPECT_THAT(store_.outbox("hook").told, ElementsAre(alert.id));
-  EXPECT_EQ(store_.outbox("hook").last_told.at("g"), kStart);
+  EXPECT_EQ(store_.outbox("hook").last_told.at("g"), kOutboxStart);
   EXPECT_TRUE(store_.was_told("hook", alert.id));
   EXPECT_FALSE(store_.was_told("mail", alert.id));
   // The end goes to whom the beginning was for.
-  resolve(alert, kStart + kHour);
+  resolve(alert, kOutboxStart + kHour);
   EXPECT_THAT(untold("hook"), ElementsAre(alert.id));
   EXPECT_THAT(untold("mail"), ElementsAre(alert.id, alert.id));
   EXPECT_THAT(untold("other"), IsEmpty());
   EXPECT_EQ(store_.outbox("hook").alerts.at(alert.id).state, core::AlertState::kResolved);
   std::vector<std::int64_t> events;
   for (const core::Untold& one : store_.outbox("mail").untold) events.push_back(one.event);
-  store_.drop_events("mail", events, kStart);
+  store_.drop_events("mail", events, kOutboxStart);
   EXPECT_THAT(untold("mail"), IsEmpty());
-  EXPECT_EQ(store_.resolved_since(kStart).size(), 1U);
-  EXPECT_EQ(store_.resolved_since(kStart + 2 * kHour).size(), 0U);
+  EXPECT_EQ(store_.resolved_since(kOutboxStart).size(), 1U);
+  EXPECT_EQ(store_.resolved_since(kOutboxStart + 2 * kHour).size(), 0U);
   EXPECT_THAT(Reader(path_).notifications("", 0, 10).at(0).alerts, ElementsAre(alert.id));
 }
 
@@ -100,28 +100,29 @@ TEST_F(Outbox, AMessageIsMadeOfItsEventsOrNotAtAll) {
 TEST_F(Outbox, MessagesStayUntilDeliveredOrDead) {
   store_.compose(message("m1", "hook"), {});
   store_.compose(message("m2", "hook"), {});
-  EXPECT_TRUE(store_.due_notifications("hook", kStart - core::Seconds{1}, 10).empty());
-  auto due = store_.due_notifications("hook", kStart, 10);
+  EXPECT_TRUE(store_.due_notifications("hook", kOutboxStart - core::Seconds{1}, 10).empty());
+  auto due = store_.due_notifications("hook", kOutboxStart, 10);
   ASSERT_EQ(due.size(), 2U);
   EXPECT_EQ(due[0].body, "body");
-  store_.record_delivery(due[0].id, {DeliveryState::kPending, kStart, kStart + kHour, "HTTP 500"});
-  store_.record_delivery(due[1].id, {DeliveryState::kDelivered, kStart, {}, ""});
-  EXPECT_TRUE(store_.due_notifications("other", kStart + kHour, 10).empty());
-  EXPECT_TRUE(store_.due_notifications("hook", kStart, 10).empty());
-  due = store_.due_notifications("hook", kStart + kHour, 10);
+  store_.record_delivery(due[0].id,
+                         {DeliveryState::kPending, kOutboxStart, kOutboxStart + kHour, "HTTP 500"});
+  store_.record_delivery(due[1].id, {DeliveryState::kDelivered, kOutboxStart, {}, ""});
+  EXPECT_TRUE(store_.due_notifications("other", kOutboxStart + kHour, 10).empty());
+  EXPECT_TRUE(store_.due_notifications("hook", kOutboxStart, 10).empty());
+  due = store_.due_notifications("hook", kOutboxStart + kHour, 10);
   ASSERT_EQ(due.size(), 1U);
   EXPECT_EQ(due[0].attempts, 1);
-  store_.record_delivery(due[0].id, {DeliveryState::kDead, kStart, {}, "HTTP 404"});
-  EXPECT_TRUE(store_.due_notifications("hook", kStart + 100 * kHour, 10).empty());
+  store_.record_delivery(due[0].id, {DeliveryState::kDead, kOutboxStart, {}, "HTTP 404"});
+  EXPECT_TRUE(store_.due_notifications("hook", kOutboxStart + 100 * kHour, 10).empty());
   EXPECT_EQ(Reader(path_).notifications("dead", 0, 10).at(0).error, "HTTP 404");
 }
 
 TEST_F(Outbox, DeadMessagesCanBeSentAgainWithTheSameId) {
   for (const char* uid : {"m1", "m2"}) store_.compose(message(uid, uid), {});
   for (const auto& dead : Reader(path_).notifications("", 0, 10)) {
-    store_.record_delivery(dead.id, {DeliveryState::kDead, kStart, {}, "HTTP 404"});
+    store_.record_delivery(dead.id, {DeliveryState::kDead, kOutboxStart, {}, "HTTP 404"});
   }
-  const core::Time later = kStart + 3 * kDay;
+  const core::Time later = kOutboxStart + 3 * kDay;
   EXPECT_EQ(store_.redrive(99, "", later), 0);
   EXPECT_EQ(store_.redrive(std::nullopt, "nobody", later), 0);
   EXPECT_EQ(store_.redrive(1, "", later), 1);
@@ -136,8 +137,8 @@ TEST_F(Outbox, WhatIsForReceiversThatAreGoneIsGivenUp) {
   store_.compose(message("old", "old"), {});
   store_.compose(message("kept", "kept"), {});
   fire({"old", "kept"});
-  EXPECT_EQ(store_.drop_notifications({"kept"}, kStart), 1);
-  EXPECT_EQ(store_.due_notifications("kept", kStart, 10).size(), 1U);
+  EXPECT_EQ(store_.drop_notifications({"kept"}, kOutboxStart), 1);
+  EXPECT_EQ(store_.due_notifications("kept", kOutboxStart, 10).size(), 1U);
   EXPECT_EQ(Reader(path_).notifications("dead", 0, 10).at(0).receiver, "old");
   EXPECT_THAT(untold("old"), IsEmpty());
   EXPECT_EQ(untold("kept").size(), 1U);
@@ -145,17 +146,18 @@ TEST_F(Outbox, WhatIsForReceiversThatAreGoneIsGivenUp) {
 
 TEST_F(Outbox, FlappingIsSeenByWhatFiredBefore) {
   for (int i = 0; i < 3; ++i) {
-    resolve(fire({}, "f00", kStart + i * kHour), kStart + i * kHour + core::Seconds{60});
+    resolve(fire({}, "f00", kOutboxStart + i * kHour),
+            kOutboxStart + i * kHour + core::Seconds{60});
   }
   fire({}, "other");
-  EXPECT_EQ(store_.earlier_firings("f00", kStart), 3);
-  EXPECT_EQ(store_.earlier_firings("f00", kStart + core::Seconds{1}), 2);
-  EXPECT_EQ(store_.earlier_firings("other", kStart), 0);  // it fires still
+  EXPECT_EQ(store_.earlier_firings("f00", kOutboxStart), 3);
+  EXPECT_EQ(store_.earlier_firings("f00", kOutboxStart + core::Seconds{1}), 2);
+  EXPECT_EQ(store_.earlier_firings("other", kOutboxStart), 0);  // it fires still
 }
 
 TEST_F(Outbox, AnAcknowledgementStaysWithItsAlert) {
   const core::Alert alert = fire({"pager"});
-  EXPECT_EQ(store_.acknowledge(alert.id, "ann", "on it", kStart).acked_by, "ann");
+  EXPECT_EQ(store_.acknowledge(alert.id, "ann", "on it", kOutboxStart).acked_by, "ann");
   const auto events = store_.outbox("pager").untold;
   ASSERT_EQ(events.size(), 2U);
   EXPECT_FALSE(events[0].acknowledged);
@@ -163,12 +165,12 @@ TEST_F(Outbox, AnAcknowledgementStaysWithItsAlert) {
   // An evaluation that read the alert before changes nothing of it.
   core::Alert kept = alert;
   kept.after = 9;
-  store_.apply({{kept, AlertChange::kKept}}, kStart + kHour);
+  store_.apply({{kept, AlertChange::kKept}}, kOutboxStart + kHour);
   EXPECT_EQ(store_.open_alerts().at(0).ack_comment, "on it");
   EXPECT_EQ(store_.open_alerts().at(0).after, 9);
-  EXPECT_THROW(store_.acknowledge(99, "ann", "", kStart), Error);
-  resolve(alert, kStart + kHour);
-  EXPECT_THROW(store_.acknowledge(alert.id, "ann", "", kStart), Error);
+  EXPECT_THROW(store_.acknowledge(99, "ann", "", kOutboxStart), Error);
+  resolve(alert, kOutboxStart + kHour);
+  EXPECT_THROW(store_.acknowledge(alert.id, "ann", "", kOutboxStart), Error);
   // The next one is not.
   EXPECT_FALSE(fire({}).acked_at);
 }
@@ -176,21 +178,22 @@ TEST_F(Outbox, AnAcknowledgementStaysWithItsAlert) {
 TEST_F(Outbox, SilencesEndByThemselvesOrAreEnded) {
   core::Silence silence;
   silence.matchers = {core::parse_matcher("region=~eu-.*"), core::parse_matcher("team!=\"a b\"")};
-  silence.starts_at = silence.created_at = kStart;
-  silence.ends_at = kStart + kHour;
+  silence.starts_at = silence.created_at = kOutboxStart;
+  silence.ends_at = kOutboxStart + kHour;
   silence.created_by = "ann";
   silence.comment = "why";
   const std::int64_t id = store_.add_silence(silence);
-  ASSERT_EQ(store_.silences(kStart).size(), 1U);
-  EXPECT_EQ(store_.silences(kStart)[0].matchers, silence.matchers);
-  EXPECT_TRUE(store_.silences(kStart + kHour).empty());
+  ASSERT_EQ(store_.silences(kOutboxStart).size(), 1U);
+  EXPECT_EQ(store_.silences(kOutboxStart)[0].matchers, silence.matchers);
+  EXPECT_TRUE(store_.silences(kOutboxStart + kHour).empty());
   Reader reader(path_);
-  EXPECT_EQ(reader.silences("pending", kStart - core::Seconds{1}, 0, 10).size(), 1U);
-  EXPECT_EQ(reader.silences("active", kStart, 0, 10).size(), 1U);
-  EXPECT_EQ(store_.end_silence(id, kStart + core::Seconds{60}).ends_at, kStart + core::Seconds{60});
-  EXPECT_EQ(store_.end_silence(id, kStart + kHour).ends_at, kStart + core::Seconds{60});
-  EXPECT_EQ(reader.silences("expired", kStart + kHour, 0, 10).size(), 1U);
-  EXPECT_THROW(store_.end_silence(99, kStart), Error);
+  EXPECT_EQ(reader.silences("pending", kOutboxStart - core::Seconds{1}, 0, 10).size(), 1U);
+  EXPECT_EQ(reader.silences("active", kOutboxStart, 0, 10).size(), 1U);
+  EXPECT_EQ(store_.end_silence(id, kOutboxStart + core::Seconds{60}).ends_at,
+            kOutboxStart + core::Seconds{60});
+  EXPECT_EQ(store_.end_silence(id, kOutboxStart + kHour).ends_at, kOutboxStart + core::Seconds{60});
+  EXPECT_EQ(reader.silences("expired", kOutboxStart + kHour, 0, 10).size(), 1U);
+  EXPECT_THROW(store_.end_silence(99, kOutboxStart), Error);
 }
 
 }  // namespace

@@ -20,25 +20,25 @@ using core::Outcome;
 using support::usage;
 using ::testing::ElementsAre;
 
-const core::Time kStart = core::from_unix(1767225600);  // a midnight
+const core::Time kRetentionStart = core::from_unix(1767225600);  // a midnight
 constexpr core::Seconds kKeep = 35 * kDay;
 
 class RetentionTest : public ::testing::Test {
  protected:
   void poll(int hour, const std::vector<core::UsageTotal>& totals) {
-    const core::Time t = kStart + hour * kHour + core::Seconds{1200};
+    const core::Time t = kRetentionStart + hour * kHour + core::Seconds{1200};
     const auto id = store_.begin_poll("t", "r", t, kHour, t);
     store_.finish_poll(id, {totals, {}}, {t, Outcome::kOk, 1, 1, "", ""});
   }
   void fail(int hour) {
-    const core::Time t = kStart + hour * kHour + core::Seconds{1200};
+    const core::Time t = kRetentionStart + hour * kHour + core::Seconds{1200};
     store_.fail_poll(store_.begin_poll("t", "r", t, kHour, t),
                      {t, Outcome::kTimeout, 1, 0, "failed", ""});
   }
   // 60 days: one series for all of them, one until noon of the fifth, one outage of the eleventh
   // and the twelfth.
   void sixty_days() {
-    store_.set_targets({target_}, kStart);
+    store_.set_targets({target_}, kRetentionStart);
     for (int hour = 0; hour < 60 * 24; ++hour) {
       const int day = hour / 24;
       if (day == 10 || day == 11) {
@@ -48,11 +48,11 @@ class RetentionTest : public ::testing::Test {
       std::vector<core::UsageTotal> totals{usage("111111111111", "A", hour, hour * 0.5)};
       if (hour < 4 * 24 + 12) totals.push_back(usage("222222222222", "A", 1, 1));
       poll(hour, totals);
-      if (hour % 24 == 0) store_.settle("t", "r", kStart + hour * kHour);
+      if (hour % 24 == 0) store_.settle("t", "r", kRetentionStart + hour * kHour);
     }
     store_.settle("t", "r", end());
   }
-  static core::Time end() { return kStart + 60 * kDay; }
+  static core::Time end() { return kRetentionStart + 60 * kDay; }
   void thin_all() {
     for (int i = 0; i < 60; ++i) store_.thin("t", "r", end(), kKeep);
   }
@@ -63,7 +63,7 @@ class RetentionTest : public ::testing::Test {
     Question question{{}, {"account"}, core::Metric::kCost};
     question.filter.accounts = {account};
     const HistoryAnswer answer = History(reader).history(
-        question, kStart + kDay, end() - core::Seconds{1}, core::Step{kDay}, end());
+        question, kRetentionStart + kDay, end() - core::Seconds{1}, core::Step{kDay}, end());
     return answer.lines.empty() ? std::vector<std::optional<double>>{} : answer.lines[0].values;
   }
   // What was used on each day by each account, as a text.
@@ -71,7 +71,7 @@ class RetentionTest : public ::testing::Test {
     Reader reader(store_.path());
     Question question{{}, {"account"}, core::Metric::kTotal};
     std::vector<std::string> lines;
-    for (const DailyLine& line : daily(reader, question, kStart, end(), end()).lines) {
+    for (const DailyLine& line : daily(reader, question, kRetentionStart, end(), end()).lines) {
       std::string& text = lines.emplace_back();
       for (const auto& day : line.days) {
         text += day ? fmt::format("{} {} {};", static_cast<int>(day->tag), day->low,
@@ -83,8 +83,8 @@ class RetentionTest : public ::testing::Test {
   }
   Completeness complete(int from_day, int to_day) {
     Reader reader(store_.path());
-    const core::Time from = kStart + from_day * kDay;
-    const core::Time to = kStart + to_day * kDay;
+    const core::Time from = kRetentionStart + from_day * kDay;
+    const core::Time to = kRetentionStart + to_day * kDay;
     return completeness(reader, load_scopes(reader, {}, from, to), from, to);
   }
 
@@ -107,7 +107,7 @@ TEST_F(RetentionTest, OldDaysAreThoseOfADailyPoll) {
   thin_all();
   // 25 days are older, two of them without a good poll.
   EXPECT_EQ(count("SELECT count(*) FROM poll WHERE started < " +
-                  std::to_string(core::unix_seconds(kStart + 25 * kDay))),
+                  std::to_string(core::unix_seconds(kRetentionStart + 25 * kDay))),
             25);
   EXPECT_EQ(count("SELECT count(*) FROM poll WHERE outcome = 'ok'"), 23 + 35 * 24);
   EXPECT_EQ(count("SELECT count(*) FROM sample_block b WHERE level = 0 AND NOT EXISTS (SELECT 1 "
@@ -146,7 +146,7 @@ TEST_F(RetentionTest, AGoneSeriesIsGoneInThePollThatStays) {
   std::erase_if(gone, [](const support::SampleRow& row) { return !row.gone; });
   ASSERT_EQ(gone.size(), 1U);
   EXPECT_EQ(count("SELECT started / 86400 FROM poll WHERE id = " + std::to_string(gone[0].poll)),
-            core::unix_seconds(kStart) / 86400 + 4);
+            core::unix_seconds(kRetentionStart) / 86400 + 4);
 }
 
 TEST_F(RetentionTest, WhatIsNotSettledOrYoungerOrForEverStays) {
@@ -162,13 +162,13 @@ TEST_F(RetentionTest, WhatIsNotSettledOrYoungerOrForEverStays) {
 
 TEST_F(RetentionTest, SpaceIsGivenBack) {
   USAGED_NEEDS_A_FILE();
-  store_.set_targets({target_}, kStart);
+  store_.set_targets({target_}, kRetentionStart);
   std::vector<core::UsageTotal> totals;
   for (int i = 0; i < 1500; ++i) {
     totals.push_back(usage(std::to_string(100000000000 + i), "A", i, i));
   }
   for (int hour = 0; hour < 10 * 24; ++hour) poll(hour, totals);
-  store_.settle("t", "r", kStart + 10 * kDay);
+  store_.settle("t", "r", kRetentionStart + 10 * kDay);
   const auto pages = count("SELECT page_count FROM pragma_page_count");
   for (int i = 0; i < 40; ++i) store_.thin("t", "r", end(), kKeep);
   EXPECT_LT(count("SELECT page_count FROM pragma_page_count"), pages / 2);
@@ -181,40 +181,40 @@ TEST_F(RetentionTest, EndedEventsAreForgotten) {
     one.fingerprint = one.rule = name;
     one.severity = "warning";
     one.state = core::AlertState::kFiring;
-    one.pending_since = one.counted_until = kStart;
-    one.starts_at = kStart;
-    store_.apply({{one, core::AlertChange::kFired, {"hook"}}}, kStart);
+    one.pending_since = one.counted_until = kRetentionStart;
+    one.starts_at = kRetentionStart;
+    store_.apply({{one, core::AlertChange::kFired, {"hook"}}}, kRetentionStart);
     if (!ends) return;
     core::Alert ended = store_.open_alerts().back();
     ended.state = core::AlertState::kResolved;
     ended.ends_at = *ends;
     store_.apply({{ended, core::AlertChange::kResolved}}, *ends);
   };
-  alert("old", kStart + kDay);
-  alert("young", kStart + 50 * kDay);
+  alert("old", kRetentionStart + kDay);
+  alert("young", kRetentionStart + 50 * kDay);
   alert("open", std::nullopt);
   Notification message;
   message.receiver = "hook";
   message.group_key = "g";
   message.reason = "news";
-  message.created = kStart;
+  message.created = kRetentionStart;
   message.body = "b";
   for (const char* uid : {"told", "waits"}) {
     message.uid = uid;
     const auto untold = store_.outbox("hook").untold;
     store_.compose(message, {untold.at(0).event});
   }
-  const auto due = store_.due_notifications("hook", kStart, 10);
+  const auto due = store_.due_notifications("hook", kRetentionStart, 10);
   ASSERT_EQ(due.size(), 2U);
   Delivery delivery;
   delivery.state = DeliveryState::kDelivered;
-  delivery.at = kStart + kDay;
+  delivery.at = kRetentionStart + kDay;
   store_.record_delivery(due[0].id, delivery);
   core::Silence silence;
   silence.matchers = {core::parse_matcher("a=b")};
   silence.created_by = silence.comment = "c";
-  silence.starts_at = silence.created_at = kStart;
-  silence.ends_at = kStart + kDay;
+  silence.starts_at = silence.created_at = kRetentionStart;
+  silence.ends_at = kRetentionStart + kDay;
   store_.add_silence(silence);
   silence.ends_at = end() + kDay;
   store_.add_silence(silence);

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "store/checked_pages.h"
 #include "store/days.h"
+#include "store/history.h"
 #include "store/store.h"
 #include "support/database.h"
 #include "support/samples.h"
@@ -25,7 +26,7 @@ using core::Outcome;
 using core::Time;
 using support::usage;
 
-const Time kStart = core::from_unix(1767225600);  // 2026-01-01, a midnight
+const Time kSamplesStart = core::from_unix(1767225600);  // 2026-01-01, a midnight
 
 class SamplesTest : public ::testing::Test {
  protected:
@@ -33,7 +34,7 @@ class SamplesTest : public ::testing::Test {
     core::Target target;
     target.name = "t";
     target.regions = {"r"};
-    store_.set_targets({target}, kStart);
+    store_.set_targets({target}, kSamplesStart);
   }
 
   std::int64_t poll(Time t, const std::vector<core::UsageTotal>& totals) {
@@ -73,8 +74,8 @@ class SamplesTest : public ::testing::Test {
     Reader reader(store_.path());
     std::string text;
     Question question{{}, {"account"}, core::Metric::kTotal};
-    const Time end = kStart + 90 * kDay;
-    for (const DailyLine& line : daily(reader, question, kStart, end, end).lines) {
+    const Time end = kSamplesStart + 90 * kDay;
+    for (const DailyLine& line : daily(reader, question, kSamplesStart, end, end).lines) {
       for (const auto& day : line.days) {
         text += day ? fmt::format("{} {};", day->low, day->estimate.value_or(-1)) : "-;";
       }
@@ -90,18 +91,18 @@ class SamplesTest : public ::testing::Test {
 };
 
 TEST_F(SamplesTest, WhateverBecomesOfTheBlocksAPollSaysWhatItSaid) {
-  for (int i = 0; i < 90 * 4; ++i) poll(kStart + i * 6 * kHour, some());
+  for (int i = 0; i < 90 * 4; ++i) poll(kSamplesStart + i * 6 * kHour, some());
   const auto before = rows();
   EXPECT_EQ(before.size(), 360U);
   EXPECT_EQ(count("SELECT count(*) FROM sample_block WHERE level > 0"), 0);
 
-  EXPECT_EQ(store_.settle("t", "r", kStart + 90 * kDay), 90);
+  EXPECT_EQ(store_.settle("t", "r", kSamplesStart + 90 * kDay), 90);
   EXPECT_EQ(count("SELECT count(*) FROM sample_block WHERE level = 0"), 0);
   EXPECT_EQ(count("SELECT count(*) FROM sample_block WHERE level = 1"), 90 * 4);
   EXPECT_EQ(rows(), before);
   const std::string used = days();
 
-  for (int i = 0; i < 60; ++i) store_.thin("t", "r", kStart + 90 * kDay, 20 * kDay);
+  for (int i = 0; i < 60; ++i) store_.thin("t", "r", kSamplesStart + 90 * kDay, 20 * kDay);
   // January and February are whole; of March some days are not thinned yet.
   EXPECT_EQ(count("SELECT count(*) FROM (SELECT DISTINCT at - 2026 * 12 FROM sample_block WHERE "
                   "level = 2 AND at - 2026 * 12 IN (0, 1)) m"),
@@ -122,8 +123,8 @@ TEST_F(SamplesTest, WhateverBecomesOfTheBlocksAPollSaysWhatItSaid) {
 TEST_F(SamplesTest, SqlFindsPollsAndSeries) {
   USAGED_NEEDS_A_FILE();
   const auto first =
-      poll(kStart, {usage("111111111111", "A", 1, 2), usage("222222222222", "A", 3, 4)});
-  const auto second = poll(kStart + kHour, {usage("111111111111", "A", 5, std::nullopt)});
+      poll(kSamplesStart, {usage("111111111111", "A", 1, 2), usage("222222222222", "A", 3, 4)});
+  const auto second = poll(kSamplesStart + kHour, {usage("111111111111", "A", 5, std::nullopt)});
   for (int settled = 0; settled < 2; ++settled) {
     EXPECT_EQ(count("SELECT count(*) FROM sample"), 4);
     EXPECT_EQ(count(fmt::format("SELECT count(*) FROM sample WHERE poll_id = {}", first)), 2);
@@ -139,12 +140,12 @@ TEST_F(SamplesTest, SqlFindsPollsAndSeries) {
     EXPECT_EQ(count("SELECT count(*) FROM sample a JOIN sample b USING (series_id)"), 8);
     EXPECT_EQ(count("SELECT count(*) FROM usage_history WHERE estimated_monthly_cost IS NULL"), 2);
     EXPECT_EQ(count("SELECT total FROM usage_latest"), 5);
-    store_.settle("t", "r", kStart + kDay);
+    store_.settle("t", "r", kSamplesStart + kDay);
   }
 }
 
 TEST_F(SamplesTest, ADamagedBlockIsAnErrorThatSaysSo) {
-  poll(kStart, {usage("111111111111", "A", 1, 2)});
+  poll(kSamplesStart, {usage("111111111111", "A", 1, 2)});
   USAGED_NEEDS_A_FILE();
   support::change_database(store_.path(), "UPDATE sample_block SET data = x'01'");
   Reader reader(store_.path());
@@ -154,7 +155,7 @@ TEST_F(SamplesTest, ADamagedBlockIsAnErrorThatSaysSo) {
   } catch (const SQLite::Exception& e) {
     EXPECT_THAT(e.what(), ::testing::HasSubstr("damaged"));
   }
-  EXPECT_THROW(History(reader).latest({}, kStart, false), core::Error);
+  EXPECT_THROW(History(reader).latest({}, kSamplesStart, false), core::Error);
 }
 
 // While days are settled and thinned, whoever reads a poll has all of it.
@@ -162,7 +163,7 @@ TEST_F(SamplesTest, ReadersSeeEveryPollWholeMeanwhile) {
   std::vector<core::UsageTotal> totals;
   for (int i = 0; i < 1000; ++i)
     totals.push_back(usage(std::to_string(100000000000 + i), "A", i, i));
-  for (int i = 0; i < 40 * 4; ++i) poll(kStart + i * 6 * kHour, totals);
+  for (int i = 0; i < 40 * 4; ++i) poll(kSamplesStart + i * 6 * kHour, totals);
   std::atomic<bool> stop = false;
   std::atomic<bool> thinning = false;
   std::atomic<int> reads = 0;
@@ -173,7 +174,7 @@ TEST_F(SamplesTest, ReadersSeeEveryPollWholeMeanwhile) {
     while (!stop) {
       const int i = static_cast<int>(random() % (40 * 4));
       const bool before = !thinning;
-      const auto rows = samples.of({1, i + 1, kStart + i * 6 * kHour});
+      const auto rows = samples.of({1, i + 1, kSamplesStart + i * 6 * kHour});
       // The last of a day stays; what is asked of others once their polls are gone is nobody's.
       if (i % 4 == 3 || (before && !thinning)) {
         ASSERT_EQ(rows.size(), 1000U) << i;
@@ -181,11 +182,11 @@ TEST_F(SamplesTest, ReadersSeeEveryPollWholeMeanwhile) {
       ++reads;
     }
   });
-  store_.settle("t", "r", kStart + 40 * kDay);
+  store_.settle("t", "r", kSamplesStart + 40 * kDay);
   while (reads < 50) std::this_thread::yield();
   const int before = reads;
   thinning = true;
-  for (int i = 0; i < 30; ++i) store_.thin("t", "r", kStart + 40 * kDay, 2 * kDay);
+  for (int i = 0; i < 30; ++i) store_.thin("t", "r", kSamplesStart + 40 * kDay, 2 * kDay);
   while (reads < before + 50) std::this_thread::yield();
   stop = true;
   other.join();

@@ -22,13 +22,13 @@ using core::Outcome;
 using support::usage;
 using ::testing::HasSubstr;
 
-const core::Time kStart = core::from_unix(1772366400);
+const core::Time kStoreStart = core::from_unix(1772366400);
 
 class StoreTest : public ::testing::Test {
  protected:
   // One poll of "t" in eu-west-1 with these totals.
   std::int64_t poll(Store& store, int hour, const std::vector<core::UsageTotal>& totals) {
-    const core::Time t = kStart + hour * kHour;
+    const core::Time t = kStoreStart + hour * kHour;
     const auto id = store.begin_poll("t", "eu-west-1", t, kHour, t);
     store.finish_poll(id, {totals, {}}, {t + core::Seconds{2}, Outcome::kOk, 1, 1, "", "req"});
     return id;
@@ -63,7 +63,7 @@ TEST_F(StoreTest, KeepsTheDoublesAsTheyCameAndNullForWhatDidNotCome) {
 
 TEST_F(StoreTest, ASnapshotThatFailsLeavesNothingButItsRunningPoll) {
   Store store(path_);
-  const auto id = store.begin_poll("t", "eu-west-1", kStart, kHour, kStart);
+  const auto id = store.begin_poll("t", "eu-west-1", kStoreStart, kHour, kStoreStart);
   const auto same = usage("111111111111", "EC2_INSTANCE_HOURS", 1, 1);
   // The same series twice is noticed in the middle of the transaction.
   EXPECT_THROW(store.finish_poll(id, {{usage("222222222222", "X", 1, 1), same, same}, {}}, {}),
@@ -72,7 +72,7 @@ TEST_F(StoreTest, ASnapshotThatFailsLeavesNothingButItsRunningPoll) {
   EXPECT_EQ(count("SELECT count(*) FROM series"), 0);
   EXPECT_EQ(count("SELECT count(*) FROM poll WHERE outcome = 'running'"), 1);
   // The series that were rolled back are made again.
-  store.finish_poll(id, {{same}, {}}, {kStart, Outcome::kOk, 1, 1, "", ""});
+  store.finish_poll(id, {{same}, {}}, {kStoreStart, Outcome::kOk, 1, 1, "", ""});
   const auto rows = support::sample_rows(path_);
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(count("SELECT count(*) FROM series WHERE id = " + std::to_string(rows[0].series)), 1);
@@ -81,7 +81,7 @@ TEST_F(StoreTest, ASnapshotThatFailsLeavesNothingButItsRunningPoll) {
 TEST_F(StoreTest, APollEndsOnce) {
   Store store(path_);
   const auto id = poll(store, 0, {});
-  EXPECT_THROW(store.fail_poll(id, {kStart, Outcome::kTimeout, 1, 0, "late", ""}), Error);
+  EXPECT_THROW(store.fail_poll(id, {kStoreStart, Outcome::kTimeout, 1, 0, "late", ""}), Error);
   EXPECT_EQ(count("SELECT count(*) FROM poll WHERE outcome = 'ok'"), 1);
 }
 
@@ -104,7 +104,7 @@ TEST_F(StoreTest, RemembersTheLastAttemptAndHowManyFailed) {
   EXPECT_FALSE(store.last_attempt("t", "eu-west-1"));
   poll(store, 0, {});
   for (int hour = 1; hour <= 3; ++hour) {
-    const core::Time t = kStart + hour * kHour;
+    const core::Time t = kStoreStart + hour * kHour;
     const auto id = store.begin_poll("t", "eu-west-1", t, kHour, t);
     store.fail_poll(id, {t + core::Seconds{9}, Outcome::kThrottled, 3, 0, "slow down", "r"});
   }
@@ -112,8 +112,8 @@ TEST_F(StoreTest, RemembersTheLastAttemptAndHowManyFailed) {
   ASSERT_TRUE(last);
   EXPECT_EQ(last->outcome, Outcome::kThrottled);
   EXPECT_EQ(last->failures, 3);
-  EXPECT_EQ(last->slot, kStart + 3 * kHour);
-  EXPECT_EQ(last->finished, kStart + 3 * kHour + core::Seconds{9});
+  EXPECT_EQ(last->slot, kStoreStart + 3 * kHour);
+  EXPECT_EQ(last->finished, kStoreStart + 3 * kHour + core::Seconds{9});
   EXPECT_FALSE(store.last_attempt("t", "eu-west-2"));
   poll(store, 4, {});
   EXPECT_EQ(store.last_attempt("t", "eu-west-1")->failures, 0);
@@ -122,18 +122,18 @@ TEST_F(StoreTest, RemembersTheLastAttemptAndHowManyFailed) {
 TEST_F(StoreTest, ARestartMarksRunningPollsAsInterrupted) {
   {
     Store store(path_);
-    store.begin_poll("t", "eu-west-1", kStart, kHour, kStart);
+    store.begin_poll("t", "eu-west-1", kStoreStart, kHour, kStoreStart);
   }
   Store store(path_);
-  EXPECT_EQ(store.recover(kStart + kHour), 1);
+  EXPECT_EQ(store.recover(kStoreStart + kHour), 1);
   EXPECT_EQ(store.last_attempt("t", "eu-west-1")->outcome, Outcome::kInterrupted);
-  EXPECT_EQ(store.recover(kStart + kHour), 0);
+  EXPECT_EQ(store.recover(kStoreStart + kHour), 0);
 }
 
 TEST_F(StoreTest, MissingAccountsComeAndGo) {
   Store store(path_);
   const auto with_missing = [&](int hour, const std::vector<std::string>& missing) {
-    const core::Time t = kStart + hour * kHour;
+    const core::Time t = kStoreStart + hour * kHour;
     const auto id = store.begin_poll("t", "eu-west-1", t, kHour, t);
     store.finish_poll(id, {{}, missing}, {t, Outcome::kOk, 1, 1, "", ""});
   };
@@ -143,7 +143,7 @@ TEST_F(StoreTest, MissingAccountsComeAndGo) {
   const auto accounts = reader.accounts();
   ASSERT_EQ(accounts.size(), 1U);
   EXPECT_EQ(accounts[0].id, "222222222222");
-  EXPECT_EQ(accounts[0].missing.at(0).since, kStart);
+  EXPECT_EQ(accounts[0].missing.at(0).since, kStoreStart);
 }
 
 TEST_F(StoreTest, SecondWriterIsRefused) {
@@ -234,21 +234,21 @@ core::Alert alert() {
   a.labels = {{"account_id", "111111111111"}};
   a.currency = "USD";
   a.polls = 1;
-  a.pending_since = kStart;
-  a.counted_until = kStart;
+  a.pending_since = kStoreStart;
+  a.counted_until = kStoreStart;
   a.after = 5;
   return a;
 }
 
 TEST_F(StoreTest, AlertsAndTheirEventsAreStoredTogetherOrNotAtAll) {
   Store store(path_);
-  store.apply({{alert(), core::AlertChange::kBegan}}, kStart);
+  store.apply({{alert(), core::AlertChange::kBegan}}, kStoreStart);
   core::Alert other = alert();
   other.fingerprint = "f01";
   // One group has one open alert at most: nothing of this may stay.
   EXPECT_THROW(
       store.apply({{other, core::AlertChange::kBegan}, {alert(), core::AlertChange::kBegan}},
-                  kStart),
+                  kStoreStart),
       Error);
   ASSERT_EQ(store.open_alerts().size(), 1U);
 
@@ -257,20 +257,20 @@ TEST_F(StoreTest, AlertsAndTheirEventsAreStoredTogetherOrNotAtAll) {
   EXPECT_FALSE(fired.before);
   EXPECT_EQ(fired.after, 5);
   fired.state = core::AlertState::kFiring;
-  fired.starts_at = kStart + kHour;
-  store.apply({{fired, core::AlertChange::kFired}}, kStart + kHour);
+  fired.starts_at = kStoreStart + kHour;
+  store.apply({{fired, core::AlertChange::kFired}}, kStoreStart + kHour);
   Reader reader(path_);
   EXPECT_EQ(reader.alert_events(fired.id).size(), 2U);
-  EXPECT_EQ(reader.alert(fired.id)->starts_at, kStart + kHour);
+  EXPECT_EQ(reader.alert(fired.id)->starts_at, kStoreStart + kHour);
   EXPECT_EQ(reader.alerts("firing", 0, 10).size(), 1U);
   EXPECT_TRUE(reader.alerts("resolved", 0, 10).empty());
 
   fired.state = core::AlertState::kResolved;
-  store.apply({{fired, core::AlertChange::kResolved}}, kStart + 2 * kHour);
+  store.apply({{fired, core::AlertChange::kResolved}}, kStoreStart + 2 * kHour);
   EXPECT_TRUE(store.open_alerts().empty());
   // The same group may have a new one now.
-  store.apply({{alert(), core::AlertChange::kBegan}}, kStart + 3 * kHour);
-  store.apply({{store.open_alerts().at(0), core::AlertChange::kCleared}}, kStart);
+  store.apply({{alert(), core::AlertChange::kBegan}}, kStoreStart + 3 * kHour);
+  store.apply({{store.open_alerts().at(0), core::AlertChange::kCleared}}, kStoreStart);
   EXPECT_TRUE(store.open_alerts().empty());
   EXPECT_EQ(reader.alerts("", 0, 10).size(), 1U);
 }

@@ -20,7 +20,7 @@ using core::kHour;
 using core::Time;
 using support::usage;
 
-const Time kStart = core::from_unix(1769904000);  // 2026-02-01
+const Time kTotalsStart = core::from_unix(1769904000);  // 2026-02-01
 
 // Two regions and a quarter of a year with missed polls, failed accounts, series that come and go
 // and numbers that AWS left out.
@@ -31,10 +31,10 @@ class TotalsTest : public ::testing::Test {
                          {"222222222222", {"B", {{"team", "blue"}}}},
                          {"333333333333", {"C", {}}}});
     std::mt19937 random(7);
-    for (Time t = kStart; t < end_; t += 6 * kHour) {
+    for (Time t = kTotalsStart; t < end_; t += 12 * kHour) {
       for (const std::string region : {"eu-west-1", "us-east-1"}) {
         if (random() % 20 == 0) continue;
-        const double days = static_cast<double>((t - kStart).count()) / 86400;
+        const double days = static_cast<double>((t - kTotalsStart).count()) / 86400;
         Snapshot snapshot;
         for (const char* account : {"111111111111", "222222222222", "333333333333"}) {
           if (std::string(account) == "333333333333" && days < 20) continue;
@@ -50,7 +50,7 @@ class TotalsTest : public ::testing::Test {
           snapshot.failed.push_back({"333333333333", "no"});
         }
         if (random() % 10 == 0) snapshot.totals.back().cost.reset();
-        const auto id = store_.begin_poll("t", region, t, 6 * kHour, t);
+        const auto id = store_.begin_poll("t", region, t, 12 * kHour, t);
         std::erase_if(snapshot.totals, [&](const core::UsageTotal& total) {
           return !snapshot.failed.empty() && total.account == snapshot.failed[0].account;
         });
@@ -88,7 +88,7 @@ class TotalsTest : public ::testing::Test {
   support::TempFolder folder_;
   std::string path_ = support::database_in(folder_);
   Store store_{path_};
-  Time end_ = kStart + 85 * kDay;
+  Time end_ = kTotalsStart + 85 * kDay;
 };
 
 void expect_near(const std::optional<double>& a, const std::optional<double>& b) {
@@ -103,11 +103,11 @@ TEST_F(TotalsTest, HistoryOfKindsIsThatOfTheirSeries) {
   for (const Question& question : questions()) {
     ASSERT_TRUE(serves(Grain::kKind, question));
     for (const auto step : {core::parse_step("raw"), core::Step(kDay), core::parse_step("1mo")}) {
-      const auto sums = History(reader).history(question, kStart, end_, step, end_);
+      const auto sums = History(reader).history(question, kTotalsStart, end_, step, end_);
       Question slow = of_series(question);
       if (!question.filter.types.empty()) slow.filter.types = question.filter.types;
       ASSERT_FALSE(serves(Grain::kKind, slow));
-      const auto series = History(reader).history(slow, kStart, end_, step, end_);
+      const auto series = History(reader).history(slow, kTotalsStart, end_, step, end_);
       ASSERT_EQ(sums.times, series.times);
       ASSERT_EQ(sums.lines.size(), series.lines.size());
       EXPECT_EQ(sums.completeness.unknown_values, series.completeness.unknown_values);
@@ -137,8 +137,8 @@ TEST_F(TotalsTest, DaysAndMonthsOfSumsAreThoseOfTheirSeries) {
     if (!question.filter.types.empty()) slow.filter.types = question.filter.types;
     EXPECT_TRUE(serves(Grain::kKind, question) || serves(Grain::kAccount, question));
     ASSERT_FALSE(serves(Grain::kKind, slow) || serves(Grain::kAccount, slow));
-    const auto sums = daily(reader, question, kStart, end_, end_);
-    const auto series = daily(reader, slow, kStart, end_, end_);
+    const auto sums = daily(reader, question, kTotalsStart, end_, end_);
+    const auto series = daily(reader, slow, kTotalsStart, end_, end_);
     ASSERT_GT(sums.lines.size(), 0U);
     ASSERT_EQ(sums.lines.size(), series.lines.size());
     for (std::size_t i = 0; i < sums.lines.size(); ++i) {
@@ -186,14 +186,14 @@ TEST_F(TotalsTest, NothingIsLeftToSumAndNothingIsWrittenTwice) {
 TEST_F(TotalsTest, PagesOfGroupsAreAllOfThemOnce) {
   Reader reader(path_);
   Question question{{}, {"account", "region", "type"}, core::Metric::kCost};
-  const auto whole = History(reader).history(question, kStart, end_, kDay, end_);
+  const auto whole = History(reader).history(question, kTotalsStart, end_, kDay, end_);
   ASSERT_GT(whole.lines.size(), 10U);
   std::vector<core::Labels> all;
   for (const HistoryLine& line : whole.lines) all.push_back(line.group.labels);
   std::vector<core::Labels> paged;
   question.page.limit = 4;
   for (int page = 0; page < 10; ++page) {
-    const auto answer = History(reader).history(question, kStart, end_, kDay, end_);
+    const auto answer = History(reader).history(question, kTotalsStart, end_, kDay, end_);
     EXPECT_LE(answer.lines.size(), 4U);
     for (const HistoryLine& line : answer.lines) paged.push_back(line.group.labels);
     question.page.after = answer.next_page;

@@ -15,7 +15,8 @@ import time
 class Postgres:
     """A server. It gives up durability, unless told otherwise, for speed."""
 
-    def __init__(self, folder, settings=("fsync=off",)):
+    def __init__(self, folder, settings=("fsync=off",), disk=None, primary=None):
+        """`disk`: a folder for the data, if they are to be elsewhere. `primary`: the server that it is a standby of."""
         self.bin = max(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[-2]))
         self.folder = pathlib.Path(folder)
         self.settings = settings
@@ -23,8 +24,11 @@ class Postgres:
         self.user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
         if self.user:
             shutil.chown(self.folder, "postgres", "postgres")
-        self.data = self.folder / "data"
-        self._run("initdb", "--username=usaged", "--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C.UTF-8", str(self.data))
+        self.data = pathlib.Path(disk or self.folder) / "data"
+        if primary:
+            self._run("pg_basebackup", "--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-D", str(self.data), "-d", primary.url)
+        else:
+            self._run("initdb", "--username=usaged", "--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C.UTF-8", str(self.data))
         self.url = f"postgresql://usaged@{str(self.folder).replace('/', '%2F')}/postgres"
         self.process = None
         self.start()
@@ -43,20 +47,40 @@ class Postgres:
         sys.exit((self.folder / "log").read_text())
 
     def stop(self, how="immediate"):
-        """`how`: smart, fast or immediate, as pg_ctl has it."""
-        self._run("pg_ctl", "stop", "-D", str(self.data), "-m", how)
-        self.process.wait()
+        """`how`: smart, fast or immediate, as pg_ctl has it. Nothing happens if it has ended."""
+        if self.process.poll() is None:
+            self._run("pg_ctl", "stop", "-D", str(self.data), "-m", how)
+            self.process.wait()
+
+    def promote(self):
+        """A standby becomes a primary."""
+        self._run("pg_ctl", "promote", "-D", str(self.data))
+
+    def psql(self, sql):
+        """What it answers: a line for each row, columns divided by |."""
+        return subprocess.run([f"{self.bin}/psql", "-XAtqd", self.url, "-c", sql], capture_output=True, text=True, check=True).stdout
 
 
 @contextlib.contextmanager
-def postgres(settings=("fsync=off",)):
+def postgres(settings=("fsync=off",), disk=None, primary=None):
     # The path of a socket must be short.
     with tempfile.TemporaryDirectory(prefix="usaged-pg-", dir="/tmp") as folder:
-        server = Postgres(folder, settings)
+        server = Postgres(folder, settings, disk, primary)
         try:
             yield server
         finally:
             server.stop()
+
+
+@contextlib.contextmanager
+def small_disk(megabytes):
+    """A disk of so many, in memory, where PostgreSQL may write. Takes the right to mount."""
+    with tempfile.TemporaryDirectory(prefix="usaged-disk-", dir="/tmp") as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=1777", "tmpfs", folder], check=True)
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,9 @@ struct World {
     if (config.targets.empty()) config.targets = {target};
   }
 
-  app::Daemon::World daemon_world() {
-    return {clock, *stop, *log, support::environment(environment)};
+  app::Daemon::World daemon_world() { return daemon_world(*stop); }
+  app::Daemon::World daemon_world(app::Stop& its_stop) {
+    return {clock, its_stop, *log, support::environment(environment)};
   }
 
   // The daemon anew, as after a restart.

@@ -16,7 +16,7 @@ namespace {
 
 using support::OpenApi;
 
-const core::Time kNow = core::from_unix(1772366400);
+const core::Time kOpenapiNow = core::from_unix(1772366400);
 
 OpenApi document() {
   return OpenApi(core::read_file(std::string(SOURCE_DIR) + "/lib/web/openapi.yaml"));
@@ -45,7 +45,7 @@ class Replies : public ::testing::Test {
   Replies() {
     store_.set_accounts({{"111111111111", {"A", {{"team", "red"}}}}, {"999999999999", {"Z", {}}}});
     for (const int hour : {-49, -38, -25, -14, 0, 1, 2}) {
-      const core::Time t = kNow + (hour - 3) * core::kHour;
+      const core::Time t = kOpenapiNow + (hour - 3) * core::kHour;
       const auto id = store_.begin_poll("t", "eu-west-1", t, core::kHour, t);
       store_.finish_poll(id,
                          {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 100 + hour, 1.5),
@@ -54,44 +54,45 @@ class Replies : public ::testing::Test {
                           {"333333333333"}},
                          {t, core::Outcome::kOk, 1, 1, "", "request"});
     }
-    store_.settle("t", "eu-west-1", kNow);
+    store_.settle("t", "eu-west-1", kOpenapiNow);
     store_.sum_days();
-    const auto other = store_.begin_poll("v", "eu-west-1", kNow, core::kHour, kNow);
+    const auto other = store_.begin_poll("v", "eu-west-1", kOpenapiNow, core::kHour, kOpenapiNow);
     store_.set_targets({asked("t", "eu-west-1"), asked("t", "us-east-1"), asked("u", "us-east-1"),
                         asked("v", "eu-west-1")},
-                       kNow);
+                       kOpenapiNow);
     store_.finish_poll(other,
                        {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 102, 1.5)},
                         {},
                         {{"444444444444", "denied"}}},
-                       {kNow, core::Outcome::kOk, 1, 1, "", "request", core::Seconds{2}});
-    store_.begin_refresh(store::RefreshKind::kOrganization, "t", "", kNow);
-    store_.finish_organization("t", {{"111111111111", "A", "ACTIVE"}}, kNow);
-    store_.begin_refresh(store::RefreshKind::kTrials, "t", "eu-west-1", kNow);
-    store_.finish_trials("t", "eu-west-1",
-                         {{"111111111111", "EC2", kNow - core::kDay, kNow + core::kDay, "ACTIVE"}},
-                         {{"222222222222", "ACCESS_DENIED", "no"}}, kNow);
-    store_.fail_poll(store_.begin_poll("t", "us-east-1", kNow, core::kHour, kNow),
-                     {kNow, core::Outcome::kDenied, 1, 0, "AccessDeniedException", ""});
-    store_.begin_poll("u", "us-east-1", kNow, core::kHour, kNow);
+                       {kOpenapiNow, core::Outcome::kOk, 1, 1, "", "request", core::Seconds{2}});
+    store_.begin_refresh(store::RefreshKind::kOrganization, "t", "", kOpenapiNow);
+    store_.finish_organization("t", {{"111111111111", "A", "ACTIVE"}}, kOpenapiNow);
+    store_.begin_refresh(store::RefreshKind::kTrials, "t", "eu-west-1", kOpenapiNow);
+    store_.finish_trials(
+        "t", "eu-west-1",
+        {{"111111111111", "EC2", kOpenapiNow - core::kDay, kOpenapiNow + core::kDay, "ACTIVE"}},
+        {{"222222222222", "ACCESS_DENIED", "no"}}, kOpenapiNow);
+    store_.fail_poll(store_.begin_poll("t", "us-east-1", kOpenapiNow, core::kHour, kOpenapiNow),
+                     {kOpenapiNow, core::Outcome::kDenied, 1, 0, "AccessDeniedException", ""});
+    store_.begin_poll("u", "us-east-1", kOpenapiNow, core::kHour, kOpenapiNow);
     core::Alert alert;
     alert.fingerprint = "f";
     alert.rule = "r";
     alert.severity = "warning";
     alert.labels = {{"account_id", "111111111111"}};
-    alert.pending_since = alert.counted_until = kNow;
-    store_.apply({{alert, core::AlertChange::kBegan}}, kNow);
+    alert.pending_since = alert.counted_until = kOpenapiNow;
+    store_.apply({{alert, core::AlertChange::kBegan}}, kOpenapiNow);
     store::Notification message;
     message.uid = "m";
     message.receiver = "hook";
     message.group_key = "{}:{}";
     message.reason = "news";
-    message.created = kNow;
+    message.created = kOpenapiNow;
     store_.compose(message, {});
     core::Silence silence;
     silence.matchers = {core::parse_matcher("region=eu-west-1")};
-    silence.starts_at = silence.created_at = kNow;
-    silence.ends_at = kNow + core::kHour;
+    silence.starts_at = silence.created_at = kOpenapiNow;
+    silence.ends_at = kOpenapiNow + core::kHour;
     silence.created_by = "ann";
     silence.comment = "why";
     store_.add_silence(silence);
@@ -124,8 +125,8 @@ class Replies : public ::testing::Test {
   Response respond(const std::string& method, const std::string& path, Query& query,
                    const std::string& body, const std::string& target) {
     const Found found = find_route(method, path);
-    return answer(*found.route, {readers_, counters_, query, kNow, found.parameter, "", "", target,
-                                 body, actors_, rules_});
+    return answer(*found.route, {readers_, counters_, query, kOpenapiNow, found.parameter, "", "",
+                                 target, body, actors_, rules_});
   }
 
   support::TempFolder folder_;
@@ -238,13 +239,13 @@ TEST_F(Replies, AnAlertSaysUntilWhenItIsSilenced) {
   respond("POST", "/api/v1/silences", none,
           R"({"matchers": ["alertname=r"], "duration": "2h", "created_by": "a", "comment": "b"})",
           "");
-  const std::string until = core::format_time(kNow + 2 * core::kHour);
+  const std::string until = core::format_time(kOpenapiNow + 2 * core::kHour);
   EXPECT_EQ(ask("/api/v1/alerts/1", "")["data"]["silenced_until"], until);
   EXPECT_EQ(ask("/api/v1/alerts", "")["data"][0]["silenced_until"], until);
 }
 
 TEST_F(Replies, TargetsAreThereBeforeTheirFirstPoll) {
-  store_.set_targets({asked("t", "eu-west-1"), asked("w", "us-east-1")}, kNow);
+  store_.set_targets({asked("t", "eu-west-1"), asked("w", "us-east-1")}, kOpenapiNow);
   const auto find = [](const nlohmann::json& rows, const std::string& name) {
     for (const auto& row : rows) {
       if (row["target"] == name) return row;

@@ -33,14 +33,14 @@ using support::status_of;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const core::Time kNow = core::from_unix(1772366400);
+const core::Time kServerNow = core::from_unix(1772366400);
 
 class ServerTest : public ::testing::Test {
  protected:
   ServerTest() {
-    const auto id = store_.begin_poll("t", "eu-west-1", kNow, core::kHour, kNow);
+    const auto id = store_.begin_poll("t", "eu-west-1", kServerNow, core::kHour, kServerNow);
     store_.finish_poll(id, {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 2, 3)}, {}},
-                       {kNow, core::Outcome::kOk, 1, 1, "", ""});
+                       {kServerNow, core::Outcome::kOk, 1, 1, "", ""});
     start(16);
   }
   void start(int max_requests, core::Access anonymous = core::Access::kWrite) {
@@ -85,7 +85,7 @@ class ServerTest : public ::testing::Test {
   store::Store store_{support::database_in(folder_)};
   Counters counters_;
   std::string not_ready_;
-  std::atomic<core::Time> now_{kNow};
+  std::atomic<core::Time> now_{kServerNow};
   std::unique_ptr<Server> server_;
   int port_ = 0;
 };
@@ -211,7 +211,7 @@ TEST_F(ServerTest, WhatTheClientHasIsNotSentAgain) {
   // Another format is another answer, and so is another minute's: but its age alone is not.
   EXPECT_EQ(status_of(get(port_, path + "?format=csv", true, "If-None-Match: " + etag + "\r\n")),
             200);
-  now_ = kNow + core::kMinute;
+  now_ = kServerNow + core::kMinute;
   EXPECT_EQ(status_of(get(port_, path, true, "If-None-Match: " + etag + "\r\n")), 304);
   const auto id = store_.begin_poll("t", "eu-west-1", now_.load(), core::kHour, now_.load());
   store_.finish_poll(id, {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 2, 4)}, {}},
@@ -275,7 +275,7 @@ TEST_F(ServerTest, StreamsInChunksAndPacked) {
 
 TEST_F(ServerTest, AStreamThatFailsHasNoEnd) {
   for (int hour = 1; hour < 40; ++hour) {
-    const core::Time t = kNow - hour * core::kHour;
+    const core::Time t = kServerNow - hour * core::kHour;
     std::vector<core::UsageTotal> totals;
     for (int i = 0; i < 3000; ++i) {
       totals.push_back(
@@ -305,12 +305,12 @@ TEST_F(ServerTest, AStreamThatFailsHasNoEnd) {
 }
 
 TEST_F(ServerTest, TheNextPageIsInALink) {
-  const auto id = store_.begin_poll("t", "eu-west-1", kNow, core::kHour, kNow);
+  const auto id = store_.begin_poll("t", "eu-west-1", kServerNow, core::kHour, kServerNow);
   store_.finish_poll(id,
                      {{support::usage("111111111111", "EC2_INSTANCE_HOURS", 2, 3),
                        support::usage("222222222222", "EC2_INSTANCE_HOURS", 2, 3)},
                       {}},
-                     {kNow, core::Outcome::kOk, 1, 1, "", ""});
+                     {kServerNow, core::Outcome::kOk, 1, 1, "", ""});
   for (const std::string path : {"/api/v1/usage/latest?limit=1&format=csv",
                                  "/api/v1/usage/history?group_by=account&limit=1"}) {
     std::string next = path;
@@ -391,7 +391,7 @@ TEST_F(ServerTest, WhatWritesIsReadWholeAndTheConnectionGoesOn) {
   const std::string reply = raw_http(port_, post(kJson, kSilence, next));
   EXPECT_EQ(status_of(reply), 201) << reply;
   EXPECT_THAT(reply, HasSubstr("healthy\n"));
-  EXPECT_EQ(store_.silences(kNow).size(), 1U);
+  EXPECT_EQ(store_.silences(kServerNow).size(), 1U);
   for (const char* same : {"Origin: http://localhost\r\n", "Origin: HTTPS://LOCALHOST\r\n",
                            // Behind a proxy the page has another name.
                            "Origin: https://cost.example.com\r\nSec-Fetch-Site: same-origin\r\n"}) {
@@ -478,7 +478,7 @@ TEST_F(ServerTest, HostileWritesAreRefusedAndClosed) {
     EXPECT_EQ(status_of(reply), status) << request << "\n" << reply;
     EXPECT_THAT(reply, Not(HasSubstr("healthy"))) << request;
   }
-  EXPECT_TRUE(store_.silences(kNow).empty());
+  EXPECT_TRUE(store_.silences(kServerNow).empty());
   EXPECT_THAT(raw_http(port_, "PUT /api/v1/silences HTTP/1.1\r\nHost: localhost\r\n\r\n"),
               HasSubstr("Allow: GET, HEAD, POST"));
   EXPECT_THAT(raw_http(port_, "DELETE /api/v1/silences HTTP/1.1\r\nHost: localhost\r\n\r\n"),
@@ -570,12 +570,12 @@ TEST_F(ServerTest, MetricsShowTheUsageAndHowOldItIs) {
   message.uid = "m";
   message.receiver = "hook";
   message.reason = "news";
-  message.created = kNow;
+  message.created = kServerNow;
   store_.compose(message, {});
   core::Silence silence;
   silence.matchers = {core::parse_matcher("a=b")};
-  silence.starts_at = silence.created_at = kNow;
-  silence.ends_at = kNow + core::kHour;
+  silence.starts_at = silence.created_at = kServerNow;
+  silence.ends_at = kServerNow + core::kHour;
   store_.add_silence(silence);
   counters_.notification_tried("hook", "delivered");
   const std::string text = get(port_, "/metrics");

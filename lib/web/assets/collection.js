@@ -41,12 +41,21 @@ const kSteps = {
   none: 'not asked',
 };
 
+// What one of several daemons does.
+function duties({ name, targets, rules, receivers }) {
+  const words = [`polls ${targets} ${targets === 1 ? 'target' : 'targets'}`];
+  if (rules) words.push('evaluates the rules');
+  if (receivers.length > 0) words.push(`sends to ${receivers.join(', ')}`);
+  return `${name} ${words.join(', ')}`;
+}
+
 export class Collection {
   constructor(root, refresh) {
     this.refresh = refresh;
     this.controls = h('span', { class: 'controls' });
     this.done = h('span', { class: 'quiet', role: 'status' });
     this.button = h('button', { type: 'button', onclick: () => this.poll() }, 'Poll now');
+    this.daemons = h('div', { class: 'quiet' });
     this.list = h('div');
     this.pages = h('div', { class: 'pages' });
     this.calendar = h('section', { class: 'panel', 'aria-label': 'Completeness' });
@@ -62,6 +71,7 @@ export class Collection {
           h('h2', null, 'Targets and regions'),
           h('div', { class: 'controls' }, this.controls, this.button, this.done),
         ),
+        this.daemons,
         this.list,
         this.pages,
       ),
@@ -73,7 +83,7 @@ export class Collection {
 
   destroy() {}
 
-  async update(state) {
+  async update(state, { daemons }) {
     const wanted = one(state, 'state', '');
     const target = one(state, 'target');
     const region = one(state, 'region');
@@ -86,6 +96,8 @@ export class Collection {
         ? h('a', { href: link(state, { target: null, region: null, page: null }) }, 'All targets')
         : null,
     );
+    fill(this.daemons, ...daemons.map((daemon) => h('div', null, duties(daemon))));
+    this.daemons.hidden = daemons.length === 0;
     this.target = target;
     this.button.textContent = target ? `Poll ${target} now` : 'Poll now';
     const targets = (await ask('targets')).data
@@ -150,6 +162,7 @@ export class Collection {
         cell: (row) => (row.accounts === null ? '\u2013' : whole(row.accounts)),
       },
       { title: 'Series', number: true, cell: (row) => (row.series === null ? '\u2013' : whole(row.series)) },
+      ...(daemons.length > 0 ? [{ title: 'Polled by', cell: (row) => row.polled_by || 'nobody' }] : []),
       { title: 'What was wrong', class: 'long', cell: (row) => this.problem(row) },
     ];
     fill(
@@ -186,7 +199,8 @@ export class Collection {
     this.button.disabled = true;
     try {
       const reply = await send('POST', 'polls', this.target ? { targets: [this.target] } : { targets: [] });
-      this.done.textContent = `${reply.data.length} asked now`;
+      const whose = this.daemons.hidden ? '' : ', of those that the daemon behind this page polls';
+      this.done.textContent = `${reply.data.length} asked now${whose}`;
       await this.refresh();
     } catch (error) {
       this.done.textContent = `Not done: ${error.message}`;

@@ -1,0 +1,79 @@
+#include "store/verify.h"
+
+#include <charconv>
+#include <fstream>
+
+#include "store/block.h"
+#include "store/database.h"
+
+namespace usaged::store {
+namespace {
+
+constexpr int kMostProblems = 20;
+
+// How many transactions were stored, as is noted beside a database; 0 if nothing is.
+std::int64_t high_water_beside(const std::string& path) {
+  std::ifstream file(path + ".lock");
+  std::string text;
+  std::getline(file, text);
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+}  // namespace
+
+Verification verify(const std::string& path) {
+  require_file(path, "its own tools check it (pg_amcheck)");
+  const std::int64_t expected = high_water_beside(path);
+  Connection db = open_reader(path);
+  return guarded("verify", path, [&] {
+    Verification result;
+    // One moment for all that is read.
+    const Moment moment(db);
+    Query integrity(db, fmt::format("PRAGMA integrity_check({})", kMostProblems));
+    while (integrity.step()) {
+      const std::string line = integrity.text(0);
+      if (line != "ok") result.problems.push_back(line);
+    }
+    Query references(db, "PRAGMA foreign_key_check");
+    int dangling = 0;
+    while (references.step() && ++dangling <= kMostProblems) {
+      result.problems.push_back(fmt::format("a row of {} refers to a row of {} that is missing",
+                                            references.text(0), references.text(2)));
+    }
+    Query blocks(
+        db,
+        "SELECT b.id, s.target, s.region, b.data FROM sample_block b JOIN scope s ON s.id = "
+        "b.scope_id");
+    std::vector<Reading> readings;
+    int damaged = 0;
+    while (damaged < kMostProblems && blocks.step()) {
+      try {
+        const BlockReader block(blocks.blob(3));
+        for (std::size_t i = 0; i < block.size(); ++i) block.read(i, readings);
+      } catch (const core::Error&) {
+        ++damaged;
+        result.problems.push_back(fmt::format("block {} of samples of {} in {} can't be read",
+                                              blocks.integer(0), blocks.text(1), blocks.text(2)));
+      }
+    }
+    result.schema = schema_version();
+    result.bytes = db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size");
+    Query polls(db, "SELECT count(*), max(CASE WHEN outcome = 'ok' THEN started END) FROM poll");
+    polls.step();
+    result.polls = polls.integer(0);
+    if (!polls.is_null(1)) {
+      result.newest = core::from_unix(polls.integer(1));
+    }
+    result.transactions = transactions_of(db);
+    if (result.transactions < expected) {
+      result.problems.push_back(
+          fmt::format("it has {} of the {} transactions that were stored: its end is lost",
+                      result.transactions, expected));
+    }
+    return result;
+  });
+}
+
+}  // namespace usaged::store
