@@ -15,6 +15,7 @@ endforeach()
 install(FILES systemd/inspector-usaged.socket systemd/inspector-usaged-backup.timer
         DESTINATION lib/systemd/system)
 install(DIRECTORY systemd/examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/systemd)
+install(DIRECTORY etc/examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES etc/grafana/inspector-usaged.json etc/prometheus/inspector-usaged.rules.yaml
         DESTINATION ${CMAKE_INSTALL_DATADIR}/inspector-usaged)
 
