@@ -1,12 +1,14 @@
 """compare.py BENCH_LOAD [SIZE...] [--rounds N] [--changing SHARE] | --check | --growth FILE.svg
 
-The same history in our database and in a VictoriaMetrics (Debian's package), and the same questions to both over
-HTTP: one table, of medians of interleaved rounds. --check asks every question of both and compares the answers.
+The same history in our database, in a file and on a PostgreSQL, and in a VictoriaMetrics (both Debian's packages),
+and the same questions to all over HTTP: one table, of medians of interleaved rounds. --check asks every question of
+each and compares the answers.
 --growth stores 1, 3, 10 and 30 times as long a history, and draws how the times grow. README.md beside this says
 how to read it all."""
 
 import argparse
 import csv
+import glob
 import io
 import json
 import math
@@ -24,6 +26,10 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from postgres import postgres  # noqa: E402
 
 # accounts, regions, days polled daily, days polled hourly
 SIZES = {
@@ -72,38 +78,70 @@ def encode(path, **query):
 
 
 class Ours:
+    name = "inspector-usaged"
+
     def __init__(self, bench_load, folder, options):
         self.bench_load, self.options = bench_load, options
-        self.file = os.path.join(folder, "ours.db")
+        self.database = os.path.join(folder, "ours.db")
         self.process = None
         self.peak = 0
 
-    def load(self):
+    def empty(self):
         for end in ("", "-wal", "-shm", ".lock"):
-            if os.path.exists(self.file + end):
-                os.remove(self.file + end)
-        out = subprocess.run([self.bench_load, "database", self.file, *self.options], stdout=subprocess.PIPE, check=True)
+            if os.path.exists(self.database + end):
+                os.remove(self.database + end)
+
+    def load(self):
+        self.empty()
+        out = subprocess.run([self.bench_load, "database", self.database, *self.options], stdout=subprocess.PIPE, check=True)
         result = json.loads(out.stdout)
         self.peak = max(self.peak, result["memory"])
         return result
 
     def bytes(self):
-        return os.path.getsize(self.file)
+        return os.path.getsize(self.database)
 
     def start(self):
         end = self.options[self.options.index("--end") + 1]
         self.process = subprocess.Popen(
-            [self.bench_load, "serve", self.file, "--end", end], stdout=subprocess.PIPE, text=True
+            [self.bench_load, "serve", self.database, "--end", end], stdout=subprocess.PIPE, text=True
         )
         self.port = int(self.process.stdout.readline())
 
+    def memory(self):
+        return high_water(self.process.pid)
+
     def stop(self):
-        self.peak = max(self.peak, high_water(self.process.pid))
+        self.peak = max(self.peak, self.memory())
         self.process.kill()
         self.process.wait()
 
 
+class OnPostgres(Ours):
+    """Ours, on a server with Debian's settings but for its socket. Memory is that of both."""
+
+    name = "on PostgreSQL"
+
+    def __init__(self, bench_load, server, options):
+        self.bench_load, self.server, self.options = bench_load, server, options
+        self.database = server.url
+        self.process = None
+        self.peak = 0
+
+    def empty(self):
+        self.server.psql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+    def bytes(self):
+        self.server.psql("VACUUM")
+        return int(self.server.psql("SELECT pg_database_size(current_database())"))
+
+    def memory(self):
+        return super().memory() + sum(proportional(pid) for pid in descendants(self.server.process.pid))
+
+
 class Victoria:
+    name = "VictoriaMetrics"
+
     def __init__(self, bench_load, folder, options):
         self.bench_load, self.options = bench_load, options
         self.folder = os.path.join(folder, "victoria")
@@ -160,8 +198,19 @@ def high_water(pid):
         return int(re.search(r"VmHWM:\s+(\d+)", status.read())[1]) * 1024
 
 
+def proportional(pid):
+    """A process's share of the memory that it uses, in bytes."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
+        return int(re.search(r"Pss:\s+(\d+)", rollup.read())[1]) * 1024
+
+
+def descendants(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+        return [pid, *(one for child in children.read().split() for one in descendants(int(child)))]
+
+
 def questions(shape, end):
-    """Each with its paths for ours and for VictoriaMetrics; those about one account for many of them."""
+    """Each with its paths for us and for VictoriaMetrics; those about one account for many of them."""
     accounts, regions, daily, hourly = shape
     pick = random.Random(7)
     start = end - min(30, hourly) * DAY
@@ -262,7 +311,7 @@ def options_of(shape, end, changing):
 
 def sides_of(args, folder, shape, end):
     options = options_of(shape, end, args.changing)
-    return [side(args.bench_load, folder, options) for side in (Ours, Victoria)]
+    return [Ours(args.bench_load, folder, options), OnPostgres(args.bench_load, args.server, options), Victoria(args.bench_load, folder, options)]
 
 
 def this_hour():
@@ -279,44 +328,46 @@ def compare(args, size, folder):
     accounts, regions, *_ = shape = SIZES[size]
     end = this_hour()
     sides = sides_of(args, folder, shape, end)
-    rates, sizes, roll_up, asked = [[], []], [0, 0], [], {}
+    rates, sizes, steps, roll_up, asked = [[] for _ in sides], [0 for _ in sides], {}, {}, {}
     for _ in range(args.rounds):
         for i, side in enumerate(sides):
             result = side.load()
             rates[i].append(result["pairs"] / result["seconds"])
             sizes[i] = side.bytes() / result["pairs"]
-            if i == 0:
-                steps, pairs = result["steps"], result["pairs"]
-                roll_up.append(result["roll_up"])
+            if "steps" in result:
+                pairs, steps[side.name] = result["pairs"], result["steps"]
+                roll_up.setdefault(side.name, []).append(result["roll_up"])
         for side in sides:
             side.start()
         for name, paths in questions(shape, end).items():
             for i, side in enumerate(sides):
-                figures = measure(side, [pair[i] for pair in paths], folder)
-                asked.setdefault(name, ([], []))[i].append(figures)
+                figures = measure(side, [pair[side is sides[-1]] for pair in paths], folder)
+                asked.setdefault(name, [[] for _ in sides])[i].append(figures)
         for side in sides:
             side.stop()
     series = accounts * regions * len(TYPES)
     print(f"\n### {size}: {accounts:,} accounts x {regions} regions x {len(TYPES)} types = {series:,} series, {pairs:,} pairs\n")
-    print("| | inspector-usaged | VictoriaMetrics | ratio |")
-    print("|---|---:|---:|---:|")
+    print(f"| | {' | '.join(side.name for side in sides)} | ratio of the first and last |")
+    print("|---|" + "---:|" * (len(sides) + 1))
 
-    def row(name, ours, theirs, text, better):
+    def row(name, *values, text, better):
+        ours, *_, theirs = values
         ratio = ours / theirs if better == "more" else theirs / ours
-        print(f"| {name} | {text(ours)} | {text(theirs)} | {ratio:.2f} |")
+        print(f"| {name} | {' | '.join(map(text, values))} | {ratio:.2f} |")
 
-    row("pairs a second in", *map(statistics.median, rates), "{:,.0f}".format, "more")
-    row("bytes a pair on disk", *sizes, "{:.2f}".format, "less")
-    row("peak memory, MB", *[side.peak / 1e6 for side in sides], "{:.0f}".format, "less")
+    row("pairs a second in", *map(statistics.median, rates), text="{:,.0f}".format, better="more")
+    row("bytes a pair on disk", *sizes, text="{:.2f}".format, better="less")
+    row("peak memory, MB", *[side.peak / 1e6 for side in sides], text="{:.0f}".format, better="less")
     for name, both in asked.items():
         for index, what, better, text in ((0, "p50 ms", "less", "{:.2f}"), (1, "p99 ms", "less", "{:.2f}"), (2, "requests/s", "more", "{:,.1f}")):
-            row(f"{name}: {what}", *[statistics.median(one[index] for one in side) for side in both], text.format, better)
-    steps = ", ".join(f"{name} {step['seconds']:.1f} s (slowest {step['slowest'] * 1000:.0f} ms)" for name, step in steps.items())
-    print(f"\nOf ours: {steps}; rolling up all days once {statistics.median(roll_up):.1f} s.", flush=True)
+            row(f"{name}: {what}", *[statistics.median(one[index] for one in side) for side in both], text=text.format, better=better)
+    for side, each in steps.items():
+        told = ", ".join(f"{name} {step['seconds']:.1f} s (slowest {step['slowest'] * 1000:.0f} ms)" for name, step in each.items())
+        print(f"\nOf {side}: {told}; rolling up all days once {statistics.median(roll_up[side]):.1f} s.", flush=True)
 
 
 def unpack(name, ours, theirs):
-    """Two answers to one question, as what should be equal."""
+    """Two answers to one question, as what should be equal: ours and VictoriaMetrics'."""
     if name.startswith("CSV"):
         mine = {
             (row["taken_at"], row["account_id"], row["region"], row["usage_type"]): float(row["estimated_monthly_cost"])
@@ -348,7 +399,11 @@ def check(args, folder):
     for name, paths in questions(shape, end).items():
         for own, their in paths[:8]:
             own, their = own.replace("limit=100", "limit=100000"), their.replace("limitk%28100%2C", "limitk%28100000%2C")
-            mine, other = unpack(name, ask(sides[0].port, own), ask(sides[1].port, their))
+            answers = [ask(side.port, their if side is sides[-1] else own) for side in sides]
+            if answers[0] != answers[1]:
+                bad += 1
+                print(f"{name}: PostgreSQL answers otherwise: {answers[0][:300]} {answers[1][:300]}")
+            mine, other = unpack(name, answers[0], answers[-1])
             different = [key for key in {*mine, *other} if not math.isclose(mine.get(key, math.nan), other.get(key, math.nan), rel_tol=1e-9)]
             if different or not mine:
                 bad += 1
@@ -364,7 +419,7 @@ def growth(args, folder):
     times = {}
     for factor in FACTORS:
         shape = (100, 3, 0, GROWTH_DAYS * factor)
-        side = sides_of(args, folder, shape, end)[0]
+        side = Ours(args.bench_load, folder, options_of(shape, end, args.changing))
         result = side.load()
         times.setdefault("stored, us a pair", []).append(result["seconds"] / result["pairs"] * 1e6)
         times.setdefault("slowest step of settling, ms", []).append(result["steps"]["settle"]["slowest"] * 1000)
@@ -410,8 +465,8 @@ def machine():
         model = re.search(r"model name\s*: (.*)", file.read())
     with open("/proc/meminfo", encoding="ascii") as file:
         memory = int(re.search(r"MemTotal:\s+(\d+)", file.read())[1]) / 2**20
-    victoria = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "victoria-metrics"], stdout=subprocess.PIPE, text=True).stdout
-    print(f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}; VictoriaMetrics {victoria}; {time.strftime('%Y-%m-%d')}")
+    versions = subprocess.run(["dpkg-query", "-W", "-f", "; ${Package} ${Version}", "victoria-metrics", "postgresql-15", "libsqlite3-0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    print(f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}{versions}; {time.strftime('%Y-%m-%d')}")
 
 
 def main():
@@ -423,10 +478,11 @@ def main():
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--growth", metavar="FILE.svg")
     args = parser.parse_args()
-    if not shutil.which("victoria-metrics"):
-        print("SKIPPED: there is no victoria-metrics on this machine (Debian's package of that name)")
-        sys.exit(77)
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+    for package, there in (("victoria-metrics", shutil.which("victoria-metrics")), ("postgresql", glob.glob("/usr/lib/postgresql/*/bin/initdb"))):
+        if not there:
+            print(f"SKIPPED: there is no {package} on this machine (Debian's package of that name)")
+            sys.exit(77)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, postgres(()) as args.server:
         if args.check:
             check(args, folder)
         machine()
