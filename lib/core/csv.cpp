@@ -1,11 +1,24 @@
 #include "core/csv.h"
 
+#include <simdjson.h>
+
 #include "core/error.h"
 #include "core/text.h"
 
 namespace usaged::core {
+namespace {
+
+// What a spreadsheet takes for a formula, or is a formula with ' before it.
+bool may_be_formula(std::string_view text) {
+  constexpr std::string_view kFormula = "=+-@\t\r";
+  const std::size_t first = text.find_first_not_of('\'');
+  return first != std::string_view::npos && kFormula.find(text[first]) != std::string_view::npos;
+}
+
+}  // namespace
 
 std::vector<std::string> csv_cells(std::string_view line) {
+  if (!simdjson::validate_utf8(line)) throw Error(ErrorCode::kInvalid, "is not UTF-8");
   std::vector<std::string> cells(1);
   bool quoted = false;
   for (std::size_t i = 0; i < line.size(); ++i) {
@@ -22,15 +35,17 @@ std::vector<std::string> csv_cells(std::string_view line) {
     }
   }
   if (quoted) throw Error(ErrorCode::kInvalid, "a quote is not closed");
-  for (std::string& cell : cells) cell = std::string(trim(cell));
+  for (std::string& cell : cells) {
+    std::string_view text = trim(cell);
+    if (text.starts_with('\'') && may_be_formula(text)) text.remove_prefix(1);
+    cell = std::string(text);
+  }
   return cells;
 }
 
 std::string csv_cell(std::string_view text) {
-  constexpr std::string_view kFormula = "=+-@\t\r";
   std::string cell(text);
-  if (!cell.empty() && kFormula.find(cell.front()) != std::string_view::npos)
-    cell.insert(0, 1, '\'');
+  if (may_be_formula(text)) cell.insert(0, 1, '\'');
   if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
   std::string quoted = "\"";
   for (const char c : cell) {

@@ -6,12 +6,13 @@
 
 namespace usaged::core {
 
-// The cells of one record of CSV (RFC 4180, without line breaks inside quotes), trimmed. Throws
-// Error(kInvalid) if a quote is not closed.
+// The cells of one record of CSV (RFC 4180, without line breaks inside quotes), trimmed, and
+// without the ' that csv_cell writes before what would begin a formula. Throws Error(kInvalid) if
+// the line is not UTF-8, or a quote is not closed.
 std::vector<std::string> csv_cells(std::string_view line);
 
-// A cell that no spreadsheet takes for a formula and every reader of CSV takes back: quoted if need
-// be, and with a ' before what would begin a formula.
+// A cell that no spreadsheet takes for a formula: quoted if need be, and with a ' before what would
+// begin one, after any other '. csv_cells gives the text back, trimmed.
 std::string csv_cell(std::string_view text);
 
 }  // namespace usaged::core

@@ -33,14 +33,15 @@ std::optional<double> parse_number(const std::string& column, const std::string&
   return value;
 }
 
-std::string parse_text(const std::string& column, const std::string& text) {
+std::string parse_text(const std::string& column, const std::string& untrimmed) {
+  const std::string_view text = trim(untrimmed);
   const bool plain = std::ranges::all_of(
       text, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; });
   if (!plain || text.size() > kMostField) {
     throw Error(ErrorCode::kInvalid, "{}: is longer than {} bytes, or has control characters",
                 column, kMostField);
   }
-  return text;
+  return std::string(text);
 }
 
 Record parse_row(Row row, int line) {

@@ -383,7 +383,7 @@ TEST(Policies, AreTheLeastThatIsNeeded) {
   ASSERT_EQ(policies.size(), 1U);
   EXPECT_EQ(policies[0].document["Statement"].size(), 1U);
   EXPECT_EQ(policies[0].document["Statement"][0]["Action"],
-            json::array({"inspector2:ListUsageTotals"}));
+            nlohmann::ordered_json::array({"inspector2:ListUsageTotals"}));
   target.free_trials = target.organizations = true;
   target.credentials.role_arn = "arn:aws-us-gov:iam::{account}:role/Read";
   target.credentials.external_id = "secret-id";
@@ -391,7 +391,7 @@ TEST(Policies, AreTheLeastThatIsNeeded) {
   ASSERT_EQ(policies.size(), 3U);
   EXPECT_EQ(policies[0].document["Statement"][0]["Resource"], "arn:aws-us-gov:iam::*:role/Read");
   EXPECT_EQ(policies[0].document["Statement"][1]["Action"],
-            json::array({"organizations:ListAccounts"}));
+            nlohmann::ordered_json::array({"organizations:ListAccounts"}));
   EXPECT_EQ(policies[1].document["Statement"][0]["Action"].size(), 2U);
   EXPECT_EQ(policies[2].document["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"],
             "EXTERNAL_ID");

@@ -19,6 +19,8 @@ using core::kHour;
 using core::Record;
 using core::Time;
 using support::usage;
+using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::HasSubstr;
 
 const Time kImportStart = core::from_unix(1772323200);
@@ -92,16 +94,31 @@ TEST_F(ImportTest, EveryBadRowIsReportedWithLineAndReason) {
                                 "2026-03-01T00:00:00Z,123456789012,eu-west-1,EC2,1,nan\n"
                                 "2026-03-01T00:00:00Z,123456789012,eu-west-1,EC2,-1,2\n"
                                 "2026-03-01T00:00:00Z,123456789012,eu-west-1,EC2,1\n"
-                                "2026-03-01T00:00:00Z,123456789012,eu-west-1,\"EC2,1,2\n",
+                                "2026-03-01T00:00:00Z,123456789012,eu-west-1,\"EC2,1,2\n"
+                                "2026-03-01T00:00:00Z,123456789012,eu-west-1,EC\xB2,1,2\n",
                             &bad);
   EXPECT_EQ(records.size(), 1U);
-  ASSERT_EQ(bad.size(), 9U);
+  ASSERT_EQ(bad.size(), 10U);
   EXPECT_EQ(bad[0].line, 3);
   EXPECT_THAT(bad[0].reason, HasSubstr("taken_at: 'yesterday'"));
   EXPECT_THAT(bad[2].reason, HasSubstr("account_id: '12345678901'"));
   EXPECT_THAT(bad[4].reason, HasSubstr("total: '1e999' is not a number"));
   EXPECT_THAT(bad[7].reason, HasSubstr("has 5 cells, but the header has 6"));
   EXPECT_EQ(bad[8].line, 11);
+  EXPECT_EQ(bad[9].reason, "is not UTF-8");
+}
+
+TEST_F(ImportTest, WhatItWritesComesBackAsItWas) {
+  for (const std::string& text :
+       {std::string("=1+1"), std::string("'=1+1"), std::string("'quoted'"), std::string("a,\"b"),
+        "-" + std::string(255, 'x'), std::string("M\u00fcnchen")}) {
+    Record record = read(kHeader + "2026-03-01T00:00:00Z,123456789012,eu-west-1,EC2,1,2\n").at(0);
+    record.target = text;
+    for (const std::string& file :
+         {core::record_header() + core::record_csv(record), core::record_ndjson(record)}) {
+      EXPECT_THAT(read(file), ElementsAre(Field(&Record::target, text))) << file;
+    }
+  }
 }
 
 TEST_F(ImportTest, TheSameFileTwiceChangesNothing) {
