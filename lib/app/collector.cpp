@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 
 #include "app/parallel.h"
 #include "app/thread.h"
@@ -217,16 +218,28 @@ std::vector<std::pair<std::string, std::string>> Collector::poll_soon(
     }
   }
   std::vector<std::pair<std::string, std::string>> polls;
-  const std::lock_guard lock(mutex_);
-  for (const auto& scope : scopes_) {
-    const bool chosen =
-        targets.empty() || std::ranges::find(targets, scope->target->name) != targets.end();
-    if (!chosen || scope->busy || !world_.claims.ours(scope->target->name)) continue;
-    scope->wanted = true;
-    polls.emplace_back(scope->target->name, scope->region);
+  std::vector<std::pair<std::string, std::string>> elsewhere;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& scope : scopes_) {
+      const std::string& name = scope->target->name;
+      if (!targets.empty() && std::ranges::find(targets, name) == targets.end()) continue;
+      if (!world_.claims.ours(name)) {
+        elsewhere.emplace_back(name, scope->region);
+      } else if (!scope->busy) {
+        scope->wanted = true;
+        polls.emplace_back(name, scope->region);
+      }
+    }
+    asked_ = true;
   }
-  asked_ = true;
   world_.stop.wake();
+  std::map<std::string, bool> asked;
+  for (auto& poll : elsewhere) {
+    const auto [place, fresh] = asked.try_emplace(poll.first);
+    if (fresh) place->second = world_.store.ask(store::target_duty(poll.first));
+    if (place->second) polls.push_back(std::move(poll));
+  }
   return polls;
 }
 

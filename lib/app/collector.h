@@ -72,8 +72,8 @@ class Collector {
   std::vector<PollResult> poll_now(const std::vector<std::string>& targets);
 
   // Lets the threads poll, due or not, what belongs to the named targets (all of them if none is
-  // named), is this process's and not under way; which targets and regions. Throws Error(kInvalid)
-  // for a target that there is not.
+  // named) and is not under way, and asks other processes for what is theirs; which targets and
+  // regions. Throws Error(kInvalid) for a target that there is not.
   std::vector<std::pair<std::string, std::string>> poll_soon(
       const std::vector<std::string>& targets);
 

@@ -180,22 +180,26 @@ void Daemon::lead() {
   }
   try {
     // Only targets change hands while both live: a message that is on its way would be sent twice.
-    const auto gained = store_.lead(
+    const auto led = store_.lead(
         duties,
         [&](const std::string& duty) {
           return duty.starts_with(store::kTargetDuty) &&
                  claims_.idle(duty.substr(store::kTargetDuty.size()));
         },
         world_.clock.now());
-    for (const std::string& duty : gained) {
+    for (const std::string& duty : led.gained) {
       world_.log.info("takes over", {{"duty", duty}});
       if (duty.starts_with(store::kTargetDuty)) {
         generation->collector.take_over(duty.substr(store::kTargetDuty.size()));
       }
     }
+    for (const std::string& duty : led.asked) {
+      if (!duty.starts_with(store::kTargetDuty)) continue;
+      generation->collector.poll_soon({duty.substr(store::kTargetDuty.size())});
+    }
     if (!observer_) observer_ = std::make_unique<store::Reader>(store_.path());
     std::string revision = observer_->revision();
-    if (gained.empty() && revision == revision_) return;
+    if (led.gained.empty() && revision == revision_) return;
     revision_ = std::move(revision);
     generation->alerter.notice();
     generation->notifier.notice();

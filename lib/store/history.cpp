@@ -133,16 +133,17 @@ class Snapshots {
   }
 
   // The value of each group at t. A group is absent if every poll that could show it is good and
-  // doesn't.
-  std::vector<GroupValue> at(Time t) {
+  // doesn't. The values are there until it is asked again.
+  const std::vector<GroupValue>& at(Time t) {
     reader_.check_deadline();
-    std::vector<GroupValue> values(groups().size());
-    for (GroupValue& value : values) value.at.presence = core::Presence::kAbsent;
+    GroupValue absent;
+    absent.at.presence = core::Presence::kAbsent;
+    values_.assign(groups().size(), absent);
     for (auto& [name, region] : regions_) {
       refresh(region, t);
-      for (const auto& [group, part] : region.parts) add(values[group], part);
+      for (const auto& [group, part] : region.parts) add(values_[group], part);
     }
-    return values;
+    return values_;
   }
 
   // Both numbers of each chosen series that is there at t; by target, if the question tells them
@@ -303,6 +304,7 @@ class Snapshots {
   Samples& samples_;
   std::optional<Query> sums_;
   // Of one moment; kept for their memory.
+  std::vector<GroupValue> values_;
   std::vector<Source> sources_;
   std::vector<std::pair<std::int64_t, bool>> key_;
   std::vector<Number> numbers_;

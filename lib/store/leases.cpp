@@ -63,11 +63,13 @@ Leases::Renewal Leases::renew(const std::vector<std::string>& duties,
     bool ours;
     bool free;
     std::int64_t token;
+    bool asked;
   };
   std::map<std::string, Lease> leases;
-  Query all(db_, "SELECT duty, holder, token, until FROM lease");
+  Query all(db_, "SELECT duty, holder, token, until, asked FROM lease");
   while (all.step()) {
-    leases[all.text(0)] = {all.text(1) == self_, all.real(3) < now, all.integer(2)};
+    leases[all.text(0)] = {all.text(1) == self_, all.real(3) < now, all.integer(2),
+                           all.integer(4) != 0};
   }
   std::vector<std::string> ours;
   std::vector<std::string> free;
@@ -80,12 +82,13 @@ Leases::Renewal Leases::renew(const std::vector<std::string>& duties,
     }
   }
   const std::size_t share = (duties.size() + members - 1) / members;
-  Query write(db_, upsert("lease", {"duty"}, {"holder", "token", "until"}));
+  Query write(db_, upsert("lease", {"duty"}, {"holder", "token", "until", "asked"}));
   const auto set = [&](const std::string& duty, std::int64_t token, double end) {
     write.bind(1, duty);
     write.bind(2, self_);
     write.bind(3, token);
     write.bind(4, end);
+    write.bind(5, 0);
     write.run();
     write.reset();
   };
@@ -99,6 +102,7 @@ Leases::Renewal Leases::renew(const std::vector<std::string>& duties,
     }
     set(duty, leases[duty].token, until);
     renewal.held[duty] = {leases[duty].token, began + kTerm};
+    if (leases[duty].asked) renewal.asked.push_back(duty);
   }
   for (const std::string& duty : free) {
     if (kept >= share) break;
@@ -152,6 +156,15 @@ bool Leases::taken(const std::string& duty) {
   Query query(db_, fmt::format("SELECT holder, until > {} FROM lease WHERE duty = ?", kNow));
   query.bind(1, duty);
   return query.step() && query.text(0) != self_ && query.integer(1) != 0;
+}
+
+bool Leases::ask(const std::string& duty) {
+  Query query(db_, fmt::format("UPDATE lease SET asked = 1 WHERE duty = ? AND holder <> ? AND "
+                               "until > {}",
+                               kNow));
+  query.bind(1, duty);
+  query.bind(2, self_);
+  return query.run_for_count() > 0;
 }
 
 void Leases::fence(const std::string& duty) {

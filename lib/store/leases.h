@@ -54,6 +54,7 @@ class Leases {
   struct Renewal {
     std::map<std::string, Held> held;
     std::vector<std::string> gained;
+    std::vector<std::string> asked;  // of those held, what is to be done now
   };
   // Prolongs what is held of these duties, takes what nobody holds up to a fair share, and lets
   // others have what is beyond it and may be given up. Within a transaction; once that is
@@ -68,6 +69,9 @@ class Leases {
   bool holds(const std::string& duty) const;
   // Whether somebody else holds a duty.
   bool taken(const std::string& duty);
+  // Asks whoever else holds a duty to do it now, with the next renewal; false if nobody does.
+  // Within a transaction.
+  bool ask(const std::string& duty);
   // Throws Error(kConflict) unless a duty is this process's, or nobody's. Within the transaction
   // that it is to protect.
   void fence(const std::string& duty);

@@ -73,19 +73,29 @@ void Store::fence(const std::string& duty) {
   if (leases_) leases_->fence(duty);
 }
 
-std::vector<std::string> Store::lead(const std::vector<std::string>& duties,
-                                     const std::function<bool(const std::string&)>& may_give_up,
-                                     Time now) {
+Store::Led Store::lead(const std::vector<std::string>& duties,
+                       const std::function<bool(const std::string&)>& may_give_up, Time now) {
   if (!leases_) return {};
   const std::lock_guard lock(mutex_);
-  return guarded("renew leases", path_, [&] {
+  return guarded("renew leases", path_, [&]() -> Led {
     Transaction transaction(db_);
-    const Leases::Renewal renewal = leases_->renew(duties, may_give_up);
+    Leases::Renewal renewal = leases_->renew(duties, may_give_up);
     for (const std::string& duty : renewal.gained) {
       if (duty.starts_with(kTargetDuty)) interrupt(duty.substr(kTargetDuty.size()), now);
     }
     transaction.commit();
-    return leases_->adopt(renewal);
+    return {leases_->adopt(renewal), std::move(renewal.asked)};
+  });
+}
+
+bool Store::ask(const std::string& duty) {
+  if (!leases_) return false;
+  const std::lock_guard lock(mutex_);
+  return guarded("ask for a poll", path_, [&] {
+    Transaction transaction(db_);
+    const bool done = leases_->ask(duty);
+    transaction.commit();
+    return done;
   });
 }
 

@@ -134,11 +134,16 @@ class Store {
   // Several processes may write at once.
   bool shared() const { return leases_ != nullptr; }
   // Takes part in what the processes that share the store do for each other (store/leases.h), until
-  // it is called again, which has to be soon; what is this one's from now on, and was not. Polls
-  // that were running when a target's last process ended are marked as interrupted.
-  std::vector<std::string> lead(const std::vector<std::string>& duties,
-                                const std::function<bool(const std::string&)>& may_give_up,
-                                core::Time now);
+  // it is called again, which has to be soon. Polls that were running when a target's last process
+  // ended are marked as interrupted.
+  struct Led {
+    std::vector<std::string> gained;  // what is this one's from now on, and was not
+    std::vector<std::string> asked;   // what others asked this one to do now
+  };
+  Led lead(const std::vector<std::string>& duties,
+           const std::function<bool(const std::string&)>& may_give_up, core::Time now);
+  // Asks the process that does that to do so now, if it is another; false if it is not.
+  bool ask(const std::string& duty);
   void resign();
   // Whether this process does that. Whoever is alone does all.
   bool holds(const std::string& duty) const { return !leases_ || leases_->holds(duty); }

@@ -1,6 +1,7 @@
 #include "web/replies.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <map>
@@ -580,7 +581,53 @@ Json latest_reply(Asking asking) {
                page_cursor(answer.next_page));
 }
 
+namespace {
+
+// A number as JSON has it: the shortest text that stands for it. Like those of a Json, one that
+// need not be whole has a decimal point.
+template <typename Number>
+void put_number(std::string& text, Number number) {
+  std::array<char, 32> digits{};
+  const char* end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  const std::string_view written(digits.data(), end);
+  text += written;
+  if (std::is_floating_point_v<Number> && written.find_first_of(".e") == std::string_view::npos) {
+    text += ".0";
+  }
+}
+
+// About as long as the text of a line's labels, and of a point.
+constexpr std::size_t kLineBytes = 256;
+constexpr std::size_t kPointBytes = 32;
+
+// The points of a line as JSON text.
+void put_points(std::string& text, const std::vector<Time>& times,
+                const std::vector<std::optional<double>>& values) {
+  text += '[';
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    text += i > 0 ? ",[" : "[";
+    put_number(text, core::unix_seconds(times[i]));
+    text += ',';
+    if (values[i]) {
+      put_number(text, *values[i]);
+    } else {
+      text += "null";
+    }
+    text += ']';
+  }
+  text += ']';
+}
+
+}  // namespace
+
 Json history_reply(Asking asking) {
+  std::string data;
+  Json json = history_text_reply(asking, data);
+  json["data"] = Json::parse(data);
+  return json;
+}
+
+Json history_text_reply(Asking asking, std::string& data) {
   const auto top = asking.query.number("top", 1, kMostRows);
   if (top && (asking.query.has("limit") || asking.query.has("cursor"))) {
     throw Error(ErrorCode::kInvalid,
@@ -593,22 +640,18 @@ Json history_reply(Asking asking) {
   store::HistoryAnswer answer =
       store::History(asking.reader).history(question, start, end, step, asking.now);
   if (top) store::keep_top(answer.lines, static_cast<std::size_t>(*top), question.metric);
-  Json data = Json::array();
+  data = "[";
+  data.reserve(answer.lines.size() * (kLineBytes + answer.times.size() * kPointBytes));
   for (const store::HistoryLine& line : answer.lines) {
-    Json::array_t points;
-    points.reserve(answer.times.size());
-    for (std::size_t i = 0; i < answer.times.size(); ++i) {
-      Json::array_t point;
-      point.reserve(2);
-      point.emplace_back(core::unix_seconds(answer.times[i]));
-      point.emplace_back(maybe(line.values[i]));
-      points.emplace_back(std::move(point));
-    }
-    Json entry = group_json(line.group, question.metric);
-    entry["points"] = std::move(points);
-    data.push_back(std::move(entry));
+    if (data.size() > 1) data += ',';
+    data += to_text(group_json(line.group, question.metric));
+    data.back() = ',';
+    data += "\"points\":";
+    put_points(data, answer.times, line.values);
+    data += '}';
   }
-  return reply(std::move(data), completeness_json(answer.completeness, asking.now),
+  data += ']';
+  return reply(nullptr, completeness_json(answer.completeness, asking.now),
                page_cursor(answer.next_page));
 }
 

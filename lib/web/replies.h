@@ -40,6 +40,8 @@ Json polls_reply(Asking asking);
 Json collection_reply(Asking asking);
 Json latest_reply(Asking asking);
 Json history_reply(Asking asking);
+// The same, but its data are put into `data`, as JSON text: they may be half a million points.
+Json history_text_reply(Asking asking, std::string& data);
 Json daily_reply(Asking asking);
 Json forecast_reply(Asking asking);
 Json showback_reply(Asking asking);

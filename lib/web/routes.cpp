@@ -82,20 +82,24 @@ std::string etag_of(const std::string& what) {
   return "W/\"" + core::hex(core::sha256(what)).substr(0, 32) + "\"";
 }
 
+constexpr std::size_t kRest = 4096;  // about as long as what is said beside the data
+
 // The text of an answer, each part of it made once; `known` is what it says but for how old it is
-// by now.
-std::string text_of(const Json& json, std::string& known) {
+// by now. `data`: its data, if that is a text already.
+std::string text_of(const Json& json, const std::string& data, std::string& known) {
   std::string text = "{";
+  text.reserve(data.size() + kRest);
   for (const auto& [name, part] : json.items()) {
     if (text.size() > 1) text += ',';
     const std::size_t from = text.size();
-    text += to_text(name) + ":" + to_text(part);
+    text += to_text(name) + ":";
+    text += name == "data" && !data.empty() ? data : to_text(part);
     if (name == "completeness" && part.is_object()) {
       Json whenever = part;
       whenever.erase("age_seconds");
       known += to_text(whenever);
     } else {
-      known.append(text, from);
+      known += core::sha256(std::string_view(text).substr(from));
     }
   }
   return text + "}";
@@ -104,9 +108,10 @@ std::string text_of(const Json& json, std::string& known) {
 constexpr char kCsvType[] = "text/csv; charset=utf-8; header=present";
 constexpr char kNdjsonType[] = "application/x-ndjson";
 
-// A question of the API: `reply` with a Reader, as JSON, CSV or NDJSON.
+// A question of the API: `reply` with a Reader, as JSON, CSV or NDJSON. It may put its data into
+// `data` as JSON text, where JSON is all that it can be asked for.
 template <typename Reply>
-Response api(const RouteContext& context, Reply reply) {
+Response api(const RouteContext& context, Reply reply, const std::string& data = "") {
   const std::string format = take_format(context, {"json", "csv", "ndjson"});
   const auto lease = context.readers.borrow(kDeadline);
   const store::Moment moment(lease->db());  // all of it is as of now
@@ -114,7 +119,7 @@ Response api(const RouteContext& context, Reply reply) {
                                  &context.counters});
   Response response{200, "application/json", ""};
   std::string known = format;
-  std::string text = text_of(json, known);
+  std::string text = text_of(json, data, known);
   if (format == "json") {
     response.body = std::move(text);
   } else if (format == "csv") {
@@ -143,7 +148,12 @@ Response history(const RouteContext& context) {
   const std::string format = take_format(context, {"json", "csv", "ndjson"});
   const bool part =
       context.query.has("top") || context.query.has("limit") || context.query.has("cursor");
-  if (format == "json" || part) return api(context, history_reply);
+  if (format == "json") {
+    std::string data;
+    const auto reply = [&data](const Asking& asking) { return history_text_reply(asking, data); };
+    return api(context, reply, data);
+  }
+  if (part) return api(context, history_reply);
   const bool csv = format == "csv";
   return streamed(
       context, csv ? kCsvType : kNdjsonType,

@@ -18,12 +18,14 @@ CREATE TABLE written (
 
 -- What one of several daemons does for all of them: 'target/NAME' polls it, 'rules' evaluates the rules,
 -- 'receiver/NAME' sends its messages. The token is another for each holder, and what a holder writes is
--- refused once it is not its own any more. `until` is by the server's clock, in Unix seconds.
+-- refused once it is not its own any more. `until` is by the server's clock, in Unix seconds. `asked`: 1 once
+-- another daemon was told to have it done now.
 CREATE TABLE lease (
   duty   TEXT             NOT NULL PRIMARY KEY,
   holder TEXT             NOT NULL,
   token  BIGINT           NOT NULL,
-  until  DOUBLE PRECISION NOT NULL
+  until  DOUBLE PRECISION NOT NULL,
+  asked  INTEGER          NOT NULL
 );
 
 -- The daemons that are alive, as long as they say so.

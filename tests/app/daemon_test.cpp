@@ -315,6 +315,14 @@ TEST(Daemon, StatusNamesEachThatSharesADatabase) {
     }));
     EXPECT_NE(status["targets"][0]["polled_by"], status["targets"][3]["polled_by"]);
     EXPECT_NE(status["daemons"][0]["rules"], status["daemons"][1]["rules"]);
+    // Whoever is asked for polls has the others do theirs.
+    const std::string reply = support::raw_http(one.port(),
+                                                "POST /api/v1/polls HTTP/1.1\r\nHost: localhost\r\n"
+                                                "Connection: close\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(support::status_of(reply), 202);
+    EXPECT_EQ(json::parse(reply.substr(reply.find("\r\n\r\n") + 4))["data"].size(), 4) << reply;
+    const auto again = [&] { return ask(one, "/api/v1/polls?outcome=ok")["data"].size() == 8; };
+    EXPECT_TRUE(eventually(again));
   }
   status = ask(one, "/api/v1/status")["data"];
   ASSERT_EQ(status["daemons"].size(), 1);

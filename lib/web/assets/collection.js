@@ -199,8 +199,7 @@ export class Collection {
     this.button.disabled = true;
     try {
       const reply = await send('POST', 'polls', this.target ? { targets: [this.target] } : { targets: [] });
-      const whose = this.daemons.hidden ? '' : ', of those that the daemon behind this page polls';
-      this.done.textContent = `${reply.data.length} asked now${whose}`;
+      this.done.textContent = `${reply.data.length} asked now`;
       await this.refresh();
     } catch (error) {
       this.done.textContent = `Not done: ${error.message}`;
