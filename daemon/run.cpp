@@ -243,9 +243,10 @@ int check_config(const Globals& globals, bool online, bool as_json) {
                                      {"receivers", config.receivers.size()}},
                                     2));
   } else {
-    fmt::print("{}: good: {} targets, {} rules, {} receivers; {} requests an interval at least\n",
-               globals.config_path, config.targets.size(), config.rules.size(),
-               config.receivers.size(), pairs);
+    fmt::print(
+        "{}: good; targets: {}, rules: {}, receivers: {}; at least {} requests an interval\n",
+        globals.config_path, config.targets.size(), config.rules.size(), config.receivers.size(),
+        pairs);
   }
   return online ? diagnose(config, false) : 0;
 }

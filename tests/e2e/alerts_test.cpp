@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "core/text.h"
 #include "e2e/binary.h"
 #include "support/wait.h"
 
@@ -27,6 +28,24 @@ class AlertsTest : public BinaryTest {
   }
   json read(const std::string& what) { return command_json({what, "--json"})["data"]; }
 };
+
+// As the README has it, but for the ports and the wait.
+TEST_F(AlertsTest, TheReadmesFirstAlertIsRaisedAndSent) {
+  const std::string url = simulate({});
+  const std::string readme = core::read_file(std::string(SOURCE_DIR) + "/README.md");
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(readme, found, std::regex("into `try.yaml`:\n\n((    .*\n)+)")));
+  std::string config = std::regex_replace(found[1].str(), std::regex("(^|\n)    "), "$1");
+  config = std::regex_replace(config, std::regex("http://127.0.0.1:10331"), url);
+  std::ofstream(folder_.path("c.yaml")) << config << "    group_wait: 0s\nhttp: {port: 0}\n";
+  auto environment = kCredentials;
+  environment["AWS_ENDPOINT_URL"] = url;
+  const Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, environment);
+  EXPECT_TRUE(eventually([&] {
+    const Ran ran = command({"notifications", "--state", "delivered", "--json"});
+    return ran.code == 0 && !json::parse(ran.output)["data"].empty();
+  }));
+}
 
 TEST_F(AlertsTest, CommandsGoThroughTheDaemonWhileItRuns) {
   const std::string url = simulate({"--accounts", "3", "--regions", "us-east-1"});

@@ -7,6 +7,7 @@ import { amount, short, tick, time, unknown } from './format.js';
 
 const kColors = 8; // --c0 ... --c7 of the style sheet; the last is for "other"
 const kMostTwinRows = 500;
+const kLeast = 1800; // seconds
 const live = new Set();
 
 // After the theme has changed.
@@ -42,6 +43,19 @@ function stack(layers, count) {
     }),
   );
 }
+
+// A value that has none before and after it is no line: a dot. The first poll is one.
+const alone = (plot, series) => {
+  const row = plot.data[series];
+  const places = [...row.keys()].filter(
+    (i) => row[i] !== null && (row[i - 1] ?? row[i + 1] ?? null) === null,
+  );
+  return places.length > 0 ? places : null;
+};
+const dots = (color) => ({ show: false, filter: alone, size: 7, fill: color });
+
+// An axis of time has some length, even if all that is known is one moment.
+const widened = ([from, to]) => (to > from ? [from, to] : [from - kLeast, to + kLeast]);
 
 function hatch(context, color) {
   const tile = document.createElement('canvas');
@@ -195,8 +209,8 @@ export class Chart {
     const { spec } = this;
     const layers = spec.kind === 'stack' ? [...spec.layers].reverse() : spec.layers;
     const shapes = {
-      stack: (color) => ({ fill: color, width: 1, points: { show: spec.xs.length < 2 } }),
-      line: () => ({ width: 2, points: { show: spec.xs.length < 2 } }),
+      stack: (color) => ({ fill: color, width: 1, points: dots(color) }),
+      line: (color) => ({ width: 2, points: dots(color) }),
       bars: (color) => ({
         fill: color,
         width: 0,
@@ -220,7 +234,7 @@ export class Chart {
       legend: { show: false },
       drawOrder: ['series', 'axes'],
       scales: {
-        x: { time: !spec.names, range: () => this.spec.range },
+        x: { time: !spec.names, range: () => widened(this.spec.range) },
         y: { range: () => this.extent() },
       },
       axes: [

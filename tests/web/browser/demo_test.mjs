@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { readFileSync } from 'node:fs';
-import { eventually, json, kNarrow, kWide, launch, open, start } from './support.mjs';
+import { chartColors, eventually, json, kNarrow, kWide, launch, open, start } from './support.mjs';
 
 let browser, demo, url;
 
@@ -69,15 +69,7 @@ test('a fall says which spike leaves the window', async () => {
 test('the canvas is drawn in the colours of the layers', async () => {
   const tab = await open(browser);
   await tab.visit(url);
-  const colors = await tab.page.evaluate(() => {
-    const canvas = document.querySelector('.chart canvas');
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    const seen = new Set();
-    for (let i = 0; i < data.length; i += 4) {
-      seen.add(`#${[...data.slice(i, i + 3)].map((part) => part.toString(16).padStart(2, '0')).join('')}`);
-    }
-    return [...seen];
-  });
+  const colors = await chartColors(tab.page);
   for (const color of ['#0072b2', '#e69f00', '#009e73']) assert.ok(colors.includes(color), color);
   await tab.close();
 });

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import {
+  chartColors,
   eventually,
   json,
   launch,
@@ -112,6 +113,9 @@ collection: {request_timeout: 5m}
   way.open();
   await eventually(async () => tab.page.locator('.tiles').isVisible(), 30);
   await eventually(async () => /Estimated monthly cost\s+[\d,.]+\sUSD/.test(await tab.text('.tiles')));
+  // One poll is a dot in each colour.
+  await tab.page.locator('.chart canvas').first().waitFor();
+  await eventually(async () => (await chartColors(tab.page)).includes('#0072b2'));
   await tab.close();
 });
 

@@ -169,3 +169,16 @@ export async function eventually(check, seconds = 60) {
   }
   throw new Error(`not within ${seconds} s: ${check}`);
 }
+
+// The colours that the first chart is drawn in, like '#0072b2'.
+export function chartColors(page) {
+  return page.evaluate(() => {
+    const canvas = document.querySelector('.chart canvas');
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const seen = new Set();
+    for (let i = 0; i < data.length; i += 4) {
+      seen.add(`#${[...data.slice(i, i + 3)].map((part) => part.toString(16).padStart(2, '0')).join('')}`);
+    }
+    return [...seen];
+  });
+}
