@@ -243,6 +243,43 @@ void begin(Connection& target, const std::string& from, bool has_rows) {
   transaction.commit();
 }
 
+// Copies what the target has not, each batch in a transaction; `note` is told how many rows it had.
+void copy(Connection& source, Connection& target, const Relation& table,
+          const std::function<void(std::int64_t)>& note) {
+  std::optional<Transaction> transaction;
+  Query insert(target, fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name,
+                                   table.list(table.columns.size()), marks(table.columns.size())));
+  std::int64_t rows = 0;
+  each_row(
+      source, table, last_key(target, table),
+      [&](const Query& row) {
+        if (!transaction) transaction.emplace(target);
+        for (std::size_t i = 0; i < table.columns.size(); ++i) {
+          put(insert, static_cast<int>(i) + 1, row, static_cast<int>(i), table.types[i]);
+        }
+        insert.run();
+        insert.reset();
+        ++rows;
+      },
+      [&] {
+        if (transaction) transaction->commit();
+        transaction.reset();
+        note(rows);
+        rows = 0;
+      });
+}
+
+// New rows get numbers that go on from the source's.
+void copy_numbers(Connection& source, Connection& target, const Relation& table, bool from_file) {
+  if (table.keys != 1 || table.columns[0] != "id" || table.types[0] != Type::kInteger) return;
+  const std::int64_t number =
+      !from_file || table.counts ? last_number(source, from_file, table)
+                                 : source.integer("SELECT coalesce(max(id), 0) FROM " + table.name);
+  Transaction transaction(target);
+  set_last_number(target, !from_file, table, number);
+  transaction.commit();
+}
+
 }  // namespace
 
 Moved move_store(const std::string& from, const std::string& to,
@@ -277,37 +314,8 @@ Moved move_store(const std::string& from, const std::string& to,
     };
     moved.rows = all;
     for (const Relation& table : tables) {
-      std::optional<Transaction> transaction;
-      Query insert(target,
-                   fmt::format("INSERT INTO {} ({}) VALUES ({})", table.name,
-                               table.list(table.columns.size()), marks(table.columns.size())));
-      std::int64_t rows = 0;
-      each_row(
-          source, table, last_key(target, table),
-          [&](const Query& row) {
-            if (!transaction) transaction.emplace(target);
-            for (std::size_t i = 0; i < table.columns.size(); ++i) {
-              put(insert, static_cast<int>(i) + 1, row, static_cast<int>(i), table.types[i]);
-            }
-            insert.run();
-            insert.reset();
-            ++rows;
-          },
-          [&] {
-            if (transaction) transaction->commit();
-            transaction.reset();
-            note(rows);
-            rows = 0;
-          });
-      if (table.keys == 1 && table.columns[0] == "id" && table.types[0] == Type::kInteger) {
-        const std::int64_t number =
-            !from_file || table.counts
-                ? last_number(source, from_file, table)
-                : source.integer("SELECT coalesce(max(id), 0) FROM " + table.name);
-        Transaction numbers(target);
-        set_last_number(target, !from_file, table, number);
-        numbers.commit();
-      }
+      copy(source, target, table, note);
+      copy_numbers(source, target, table, from_file);
     }
     moved.sha256 = checksum(source, tables, note);
     const std::string there = checksum(target, tables, note);

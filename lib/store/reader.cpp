@@ -12,6 +12,101 @@ namespace {
 using core::Error;
 using core::ErrorCode;
 
+// The newest good poll of each target in a region, or, if it is empty, everywhere.
+std::vector<PollRef> newest_good(Connection& db, const std::string& region) {
+  Query query(db,
+              "SELECT s.id, p.id, p.started FROM scope s JOIN poll p ON p.id = (SELECT q.id FROM "
+              "poll q WHERE q.target = s.target AND q.region = s.region AND q.outcome = 'ok' ORDER "
+              "BY q.started DESC, q.id DESC LIMIT 1) WHERE ?1 = '' OR s.region = ?1");
+  query.bind(1, region);
+  std::vector<PollRef> polls;
+  while (query.step()) {
+    polls.push_back({query.integer(0), query.integer(1), core::from_unix(query.integer(2))});
+  }
+  return polls;
+}
+
+// What a month of what a trial covers will cost.
+class TrialCosts {
+ public:
+  explicit TrialCosts(Reader& reader)
+      : reader_(reader),
+        price_(reader.db(),
+               "SELECT price, currency FROM unit_price WHERE region = ? AND type = ? LIMIT 1"),
+        earlier_(reader.db(),
+                 "SELECT p.id, p.started FROM scope s JOIN poll p ON p.target = s.target AND "
+                 "p.region = s.region WHERE s.id = ?1 AND p.outcome = 'ok' AND p.started BETWEEN "
+                 "?2 - 30 * 3600 AND ?2 - 86400 ORDER BY p.started DESC") {}
+
+  // Into the row; nothing if a part of it is not known.
+  void put(TrialRow& row) {
+    const auto [polls, is_new] = newest_.try_emplace(row.region);
+    if (is_new) polls->second = newest_good(reader_.db(), row.region);
+    std::optional<double> cost;
+    SeriesCatalog& catalog = *reader_.catalog();
+    catalog.refresh(reader_.db());
+    const auto lock = catalog.lock();
+    for (const std::uint32_t series : catalog.of_account(row.trial.account)) {
+      const SeriesKind& kind = catalog.kinds()[catalog.by_id()[series].kind];
+      if (kind.region != row.region || !core::trial_covers(row.trial.type, kind.type)) continue;
+      const auto usage = monthly_usage(polls->second, series, row.trial.start);
+      if (!usage) continue;
+      if (!*usage || !price_of(kind)) return;
+      if (cost && currency_ != row.currency) return;
+      row.currency = currency_;
+      cost = cost.value_or(0) + **usage * unit_price_;
+    }
+    row.monthly_cost_after = cost;
+  }
+
+ private:
+  // Of a series, by the first of the polls that has it; nullopt if none has, and within that if it
+  // is not known.
+  std::optional<std::optional<double>> monthly_usage(const std::vector<PollRef>& polls,
+                                                     std::int64_t series,
+                                                     const std::optional<core::Time>& trial_start) {
+    for (const PollRef& poll : polls) {
+      const auto last = reader_.samples().find(poll, series);
+      if (!last || last->has(Reading::kGone)) continue;
+      const auto before = day_before(poll, series);
+      return core::monthly_usage(total_of(*last), before ? total_of(*before) : std::nullopt,
+                                 trial_start, poll.at);
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Reading> day_before(const PollRef& poll, std::int64_t series) {
+    std::optional<Reading> reading;
+    earlier_.bind(1, poll.scope);
+    earlier_.bind(2, core::unix_seconds(poll.at));
+    while (!reading && earlier_.step()) {
+      reading = reader_.samples().find(
+          {poll.scope, earlier_.integer(0), core::from_unix(earlier_.integer(1))}, series);
+    }
+    earlier_.reset();
+    return reading;
+  }
+
+  bool price_of(const SeriesKind& kind) {
+    price_.bind(1, kind.region);
+    price_.bind(2, kind.type);
+    const bool known = price_.step();
+    if (known) {
+      unit_price_ = price_.real(0);
+      currency_ = price_.text(1);
+    }
+    price_.reset();
+    return known;
+  }
+
+  Reader& reader_;
+  Query price_;
+  Query earlier_;
+  double unit_price_ = 0;  // of the kind that was asked for last
+  std::string currency_;
+  std::map<std::string, std::vector<PollRef>> newest_;  // by region
+};
+
 }  // namespace
 
 Reader::Reader(const std::string& path, std::shared_ptr<SeriesCatalog> catalog)
@@ -135,19 +230,6 @@ std::string Reader::revision() {
   });
 }
 
-std::vector<PollRef> Reader::newest_good(const std::string& region) {
-  Query query(db_,
-              "SELECT s.id, p.id, p.started FROM scope s JOIN poll p ON p.id = (SELECT q.id FROM "
-              "poll q WHERE q.target = s.target AND q.region = s.region AND q.outcome = 'ok' ORDER "
-              "BY q.started DESC, q.id DESC LIMIT 1) WHERE ?1 = '' OR s.region = ?1");
-  query.bind(1, region);
-  std::vector<PollRef> polls;
-  while (query.step()) {
-    polls.push_back({query.integer(0), query.integer(1), core::from_unix(query.integer(2))});
-  }
-  return polls;
-}
-
 std::vector<AccountRow> Reader::accounts() {
   return guarded("read accounts", path_, [&] {
     std::map<std::string, AccountRow> rows;
@@ -155,7 +237,7 @@ std::vector<AccountRow> Reader::accounts() {
     while (seen.step()) {
       rows[seen.text(0)].first_seen = core::from_unix(seen.integer(1));
     }
-    const std::vector<PollRef> newest = newest_good("");
+    const std::vector<PollRef> newest = newest_good(db_, "");
     catalog_->refresh(db_);
     const auto lock = catalog_->lock();
     for (const PollRef& poll : newest) {
@@ -205,60 +287,7 @@ std::vector<std::string> Reader::tag_names() {
 
 std::vector<TrialRow> Reader::trials(const std::vector<std::string>& accounts) {
   return guarded("read free trials", path_, [&] {
-    Query price(db_,
-                "SELECT price, currency FROM unit_price WHERE region = ? AND type = ? LIMIT 1");
-    Query earlier(db_,
-                  "SELECT p.id, p.started FROM scope s JOIN poll p ON p.target = s.target AND "
-                  "p.region = s.region WHERE s.id = ?1 AND p.outcome = 'ok' AND p.started BETWEEN "
-                  "?2 - 30 * 3600 AND ?2 - 86400 ORDER BY p.started DESC");
-    const auto day_before = [&](const PollRef& poll, std::int64_t series) {
-      std::optional<Reading> reading;
-      earlier.bind(1, poll.scope);
-      earlier.bind(2, core::unix_seconds(poll.at));
-      while (!reading && earlier.step()) {
-        reading = samples_.find(
-            {poll.scope, earlier.integer(0), core::from_unix(earlier.integer(1))}, series);
-      }
-      earlier.reset();
-      return reading;
-    };
-    std::map<std::string, std::vector<PollRef>> newest;  // by region
-    const auto newest_in = [&](const std::string& region) -> const std::vector<PollRef>& {
-      const auto [found, is_new] = newest.try_emplace(region);
-      if (is_new) found->second = newest_good(region);
-      return found->second;
-    };
-    // What a month of what a trial covers will cost; nothing if a part of it is not known.
-    const auto cost_after = [&](TrialRow& row) {
-      std::optional<double> cost;
-      bool known = true;
-      const std::vector<PollRef>& polls = newest_in(row.region);
-      catalog_->refresh(db_);
-      const auto lock = catalog_->lock();
-      for (const std::uint32_t series : catalog_->of_account(row.trial.account)) {
-        const SeriesKind& kind = catalog_->kinds()[catalog_->by_id()[series].kind];
-        if (kind.region != row.region || !core::trial_covers(row.trial.type, kind.type)) continue;
-        for (const PollRef& poll : polls) {
-          const auto last = samples_.find(poll, series);
-          if (!last || last->has(Reading::kGone)) continue;
-          const auto before = day_before(poll, series);
-          const auto monthly = core::monthly_usage(
-              total_of(*last), before ? total_of(*before) : std::nullopt, row.trial.start, poll.at);
-          price.bind(1, row.region);
-          price.bind(2, kind.type);
-          known = known && monthly && price.step();
-          if (known) {
-            const std::string currency = price.text(1);
-            known = !cost || currency == row.currency;
-            cost = cost.value_or(0) + *monthly * price.real(0);
-            row.currency = currency;
-          }
-          price.reset();
-          break;
-        }
-      }
-      if (known) row.monthly_cost_after = cost;
-    };
+    TrialCosts costs(*this);
     Query query(
         db_,
         "SELECT account, region, type, started, ends, status FROM free_trial WHERE ?1 = '[]' OR "
@@ -270,7 +299,7 @@ std::vector<TrialRow> Reader::trials(const std::vector<std::string>& accounts) {
       row.region = query.text(1);
       row.trial = {query.text(0), query.text(2), optional_time(query, 3), optional_time(query, 4),
                    query.text(5)};
-      if (row.trial.status == "ACTIVE") cost_after(row);
+      if (row.trial.status == "ACTIVE") costs.put(row);
       rows.push_back(std::move(row));
     }
     return rows;

@@ -193,9 +193,6 @@ class Reader {
   const std::shared_ptr<SeriesCatalog>& catalog() const { return catalog_; }
 
  private:
-  // The newest good poll of each target in a region, or, if it is empty, everywhere.
-  std::vector<PollRef> newest_good(const std::string& region);
-
   std::string path_;
   Connection db_;
   Samples samples_;
