@@ -5,6 +5,7 @@
 #include <charconv>
 #include <filesystem>
 #include <map>
+#include <utility>
 
 #include "core/error.h"
 #include "core/notice.h"
@@ -622,7 +623,7 @@ void put_points(std::string& text, const std::vector<Time>& times,
 
 Json history_reply(Asking asking) {
   std::string data;
-  Json json = history_text_reply(asking, data);
+  Json json = history_text_reply(std::move(asking), data);
   json["data"] = Json::parse(data);
   return json;
 }
