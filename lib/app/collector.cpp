@@ -218,14 +218,14 @@ std::vector<std::pair<std::string, std::string>> Collector::poll_soon(
     }
   }
   std::vector<std::pair<std::string, std::string>> polls;
-  std::vector<std::pair<std::string, std::string>> elsewhere;
+  std::map<std::string, std::vector<std::string>> elsewhere;  // regions, by target
   {
     const std::lock_guard lock(mutex_);
     for (const auto& scope : scopes_) {
       const std::string& name = scope->target->name;
       if (!targets.empty() && std::ranges::find(targets, name) == targets.end()) continue;
       if (!world_.claims.ours(name)) {
-        elsewhere.emplace_back(name, scope->region);
+        elsewhere[name].push_back(scope->region);
       } else if (!scope->busy) {
         scope->wanted = true;
         polls.emplace_back(name, scope->region);
@@ -234,11 +234,9 @@ std::vector<std::pair<std::string, std::string>> Collector::poll_soon(
     asked_ = true;
   }
   world_.stop.wake();
-  std::map<std::string, bool> asked;
-  for (auto& poll : elsewhere) {
-    const auto [place, fresh] = asked.try_emplace(poll.first);
-    if (fresh) place->second = world_.store.ask(store::target_duty(poll.first));
-    if (place->second) polls.push_back(std::move(poll));
+  for (const auto& [target, regions] : elsewhere) {
+    if (!world_.store.ask(store::target_duty(target))) continue;
+    for (const std::string& region : regions) polls.emplace_back(target, region);
   }
   return polls;
 }

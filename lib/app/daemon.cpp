@@ -183,19 +183,16 @@ void Daemon::lead() {
     const auto led = store_.lead(
         duties,
         [&](const std::string& duty) {
-          return duty.starts_with(store::kTargetDuty) &&
-                 claims_.idle(duty.substr(store::kTargetDuty.size()));
+          const auto target = store::target_of(duty);
+          return target && claims_.idle(*target);
         },
         world_.clock.now());
     for (const std::string& duty : led.gained) {
       world_.log.info("takes over", {{"duty", duty}});
-      if (duty.starts_with(store::kTargetDuty)) {
-        generation->collector.take_over(duty.substr(store::kTargetDuty.size()));
-      }
+      if (const auto target = store::target_of(duty)) generation->collector.take_over(*target);
     }
     for (const std::string& duty : led.asked) {
-      if (!duty.starts_with(store::kTargetDuty)) continue;
-      generation->collector.poll_soon({duty.substr(store::kTargetDuty.size())});
+      if (const auto target = store::target_of(duty)) generation->collector.poll_soon({*target});
     }
     if (!observer_) observer_ = std::make_unique<store::Reader>(store_.path());
     std::string revision = observer_->revision();

@@ -32,7 +32,7 @@ std::vector<Member> members(Connection& db) {
     const std::string duty = query.text(1);  // "" if it has none
     if (all.empty() || all.back().name != name) all.emplace_back().name = name;
     Member& member = all.back();
-    if (duty.starts_with(kTargetDuty)) member.targets.push_back(duty.substr(kTargetDuty.size()));
+    if (const auto target = target_of(duty)) member.targets.push_back(*target);
     if (duty.starts_with(kReceiverDuty)) {
       member.receivers.push_back(duty.substr(kReceiverDuty.size()));
     }

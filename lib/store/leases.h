@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,11 @@ namespace usaged::store {
 inline constexpr std::string_view kTargetDuty = "target/";
 inline std::string target_duty(const std::string& target) {
   return std::string(kTargetDuty) + target;
+}
+// The target whose duty that is; nullopt if it is another duty.
+inline std::optional<std::string> target_of(const std::string& duty) {
+  return duty.starts_with(kTargetDuty) ? std::optional(duty.substr(kTargetDuty.size()))
+                                       : std::nullopt;
 }
 // Who sends a receiver's messages:
 inline constexpr std::string_view kReceiverDuty = "receiver/";

@@ -51,10 +51,11 @@ class TrialCosts {
       if (kind.region != row.region || !core::trial_covers(row.trial.type, kind.type)) continue;
       const auto usage = monthly_usage(polls->second, series, row.trial.start);
       if (!usage) continue;
-      if (!*usage || !price_of(kind)) return;
-      if (cost && currency_ != row.currency) return;
-      row.currency = currency_;
-      cost = cost.value_or(0) + **usage * unit_price_;
+      const auto price = *usage ? price_of(kind) : std::nullopt;
+      if (!price) return;
+      if (cost && price->currency != row.currency) return;
+      row.currency = price->currency;
+      cost = cost.value_or(0) + **usage * price->amount;
     }
     row.monthly_cost_after = cost;
   }
@@ -87,23 +88,22 @@ class TrialCosts {
     return reading;
   }
 
-  bool price_of(const SeriesKind& kind) {
+  struct Price {
+    double amount;  // of a unit
+    std::string currency;
+  };
+  std::optional<Price> price_of(const SeriesKind& kind) {
     price_.bind(1, kind.region);
     price_.bind(2, kind.type);
-    const bool known = price_.step();
-    if (known) {
-      unit_price_ = price_.real(0);
-      currency_ = price_.text(1);
-    }
+    std::optional<Price> price;
+    if (price_.step()) price = {price_.real(0), price_.text(1)};
     price_.reset();
-    return known;
+    return price;
   }
 
   Reader& reader_;
   Query price_;
   Query earlier_;
-  double unit_price_ = 0;  // of the kind that was asked for last
-  std::string currency_;
   std::map<std::string, std::vector<PollRef>> newest_;  // by region
 };
 

@@ -81,7 +81,7 @@ Store::Led Store::lead(const std::vector<std::string>& duties,
     Transaction transaction(db_);
     Leases::Renewal renewal = leases_->renew(duties, may_give_up);
     for (const std::string& duty : renewal.gained) {
-      if (duty.starts_with(kTargetDuty)) interrupt(duty.substr(kTargetDuty.size()), now);
+      if (const auto target = target_of(duty)) interrupt(*target, now);
     }
     transaction.commit();
     return {leases_->adopt(renewal), std::move(renewal.asked)};
