@@ -288,15 +288,38 @@ void set_head(Poco::Net::HTTPServerResponse& response, const Response& answer) {
   if (answer.status == 401) response.set("WWW-Authenticate", "Bearer");
 }
 
+// Sends the head with as much of the body as goes along: Poco's streams send 4 kB at a time, and
+// each piece wakes the client.
+void send_whole(Poco::Net::StreamSocket socket, Poco::Net::HTTPServerResponse& response,
+                std::string_view body) {
+  constexpr std::size_t kPiece = 65536;
+  std::ostringstream head;
+  response.write(head);
+  std::string piece = std::move(head).str();
+  piece += body.substr(0, kPiece);
+  body.remove_prefix(std::min(body.size(), kPiece));
+  try {
+    for (std::string_view rest = piece; !rest.empty();) {
+      const int sent =
+          socket.sendBytes(rest.data(), static_cast<int>(std::min(rest.size(), 2 * kPiece)));
+      rest.remove_prefix(static_cast<std::size_t>(sent));
+      if (rest.empty()) std::swap(rest, body);
+    }
+  } catch (const Poco::Exception&) {  // the client is gone
+    response.setKeepAlive(false);
+  }
+}
+
 // Returns how many bytes of body it sent.
-std::int64_t send(const Poco::Net::HTTPServerRequest& request,
+std::int64_t send(const Poco::Net::StreamSocket& socket,
+                  const Poco::Net::HTTPServerRequest& request,
                   Poco::Net::HTTPServerResponse& response, const Response& answer) {
   if (answer.status == 200 && has_already(request.get("If-None-Match", ""), answer.etag)) {
     Response same = answer;
     same.status = HTTPResponse::HTTP_NOT_MODIFIED;
     set_head(response, same);
     response.setContentLength(0);
-    response.send().flush();
+    send_whole(socket, response, "");
     return 0;
   }
   set_head(response, answer);
@@ -306,10 +329,8 @@ std::int64_t send(const Poco::Net::HTTPServerRequest& request,
   const std::string& body = pack ? packed : answer.body;
   if (pack) response.set("Content-Encoding", "gzip");
   response.setContentLength64(static_cast<std::int64_t>(body.size()));
-  std::ostream& stream = response.send();
   const bool whole = request.getMethod() != "HEAD";
-  if (whole) stream << body;
-  stream.flush();
+  send_whole(socket, response, whole ? std::string_view(body) : "");
   return whole ? static_cast<std::int64_t>(body.size()) : 0;
 }
 
@@ -550,7 +571,7 @@ class Handler : public Poco::Net::HTTPRequestHandler {
     state_.connections.set_handling(place_, true);
     if (refused_) {
       response.setKeepAlive(false);
-      done_.bytes = send(request, response, *refused_);
+      done_.bytes = send(place_->socket, request, response, *refused_);
       linger(place_->socket);
       return;
     }
@@ -558,12 +579,12 @@ class Handler : public Poco::Net::HTTPRequestHandler {
     std::optional<Count> streams;
     if (answer.stream) streams.emplace(state_.streaming);
     if (streams && streams->now() > kMostStreams) {
-      done_.bytes = send(request, response,
+      done_.bytes = send(place_->socket, request, response,
                          problem(503, "too many streams at a time; try again in a second"));
     } else if (answer.stream) {
       stream(request, response, answer);
     } else {
-      done_.bytes = send(request, response, answer);
+      done_.bytes = send(place_->socket, request, response, answer);
     }
   }
 
@@ -580,7 +601,7 @@ class Handler : public Poco::Net::HTTPRequestHandler {
     } catch (const Enough&) {  // NOLINT(bugprone-empty-catch): the head is sent
     } catch (...) {
       if (!body.started()) {
-        done_.bytes = send(request, response, problem_of_exception());
+        done_.bytes = send(place_->socket, request, response, problem_of_exception());
         return;
       }
       // Whoever reads must see that the end is missing.
