@@ -12,6 +12,8 @@ void prepare_process() {
   mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is one thread
   // Large pieces go back to the system as they are freed; glibc would begin to keep them.
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);  // NOLINT(concurrency-mt-unsafe)
+  // Of what is free at the end of a heap so much is kept: each poll needs it again.
+  mallopt(M_TRIM_THRESHOLD, 4 << 20);  // NOLINT(concurrency-mt-unsafe)
   // A core dump has no memory of ours, which holds credentials (core(5), coredump_filter).
   if (std::FILE* filter = std::fopen("/proc/self/coredump_filter", "w")) {
     std::fputs("0", filter);

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "app/process.h"
 #include "bench/workload.h"
 #include "net/inspector.h"
 #include "store/store.h"
@@ -268,4 +269,7 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace usaged::bench
 
-int main(int argc, char** argv) { return usaged::bench::run(argc, argv); }
+int main(int argc, char** argv) {
+  usaged::app::prepare_process();
+  return usaged::bench::run(argc, argv);
+}
