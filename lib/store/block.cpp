@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "store/varint.h"
 
 namespace usaged::store {
 namespace {
@@ -15,9 +16,9 @@ constexpr std::uint8_t kVaried = 1;
 constexpr std::uint8_t kConstant = 2;
 constexpr std::uint8_t kBoth = Reading::kThere | Reading::kHasTotal | Reading::kHasCost;
 
-[[noreturn]] void damaged() {
-  throw core::Error(core::ErrorCode::kStorage, "a block of samples is damaged");
-}
+constexpr const char* kBlock = "a block of samples";
+
+[[noreturn]] void damaged() { throw_damaged(kBlock); }
 
 // How a double is made of a whole number: divided, then moved by some of the doubles next to it,
 // whose count is in its lowest bits. Without a divisor the bits are the double's own.
@@ -67,55 +68,6 @@ std::optional<std::int64_t> to_units(const Scale& scale, double value) {
   return units;
 }
 
-void put(std::string& out, std::uint64_t value) {
-  while (value >= 0x80) {
-    out.push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
-  }
-  out.push_back(static_cast<char>(value));
-}
-
-// Differences wrap around, so that those of any two numbers can be told.
-void put_signed(std::string& out, std::uint64_t value) {
-  put(out, (value << 1) ^ (value >> 63 != 0 ? ~std::uint64_t{0} : 0));
-}
-
-std::uint64_t unsigned_of(std::int64_t value) { return static_cast<std::uint64_t>(value); }
-
-class Bytes {
- public:
-  explicit Bytes(std::string_view bytes) : next_(bytes.data()), end_(next_ + bytes.size()) {}
-
-  std::uint8_t byte() {
-    if (next_ == end_) damaged();
-    return static_cast<std::uint8_t>(*next_++);
-  }
-  std::uint64_t number() {
-    std::uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      const std::uint8_t part = byte();
-      value |= std::uint64_t{part & 0x7fU} << shift;
-      if (part < 0x80) return value;
-    }
-    damaged();
-  }
-  std::uint64_t signed_number() {
-    const std::uint64_t value = number();
-    return (value >> 1) ^ ((value & 1) != 0 ? ~std::uint64_t{0} : 0);
-  }
-  std::string_view take(std::uint64_t size) {
-    if (size > static_cast<std::uint64_t>(end_ - next_)) damaged();
-    const std::string_view taken(next_, static_cast<std::size_t>(size));
-    next_ += size;
-    return taken;
-  }
-  bool done() const { return next_ == end_; }
-
- private:
-  const char* next_;
-  const char* end_;
-};
-
 // What a price makes of more units of usage. One multiplication and one rounding, so that every
 // machine has the same.
 double price_of(std::size_t total_scale, std::int64_t total, std::size_t cost_scale,
@@ -163,7 +115,7 @@ class Column {
 // A line, read from its first frame on.
 class Cursor {
  public:
-  Cursor(std::string_view line, std::size_t frames) : bytes_(line) {
+  Cursor(std::string_view line, std::size_t frames) : bytes_(line, kBlock) {
     const std::uint8_t flags = bytes_.byte();
     if ((flags & kVaried) != 0) states_ = bytes_.take(frames);
     const std::uint8_t scales = bytes_.byte();
@@ -302,8 +254,8 @@ std::string BlockWriter::finish() const {
   return out + index_ + lines_;
 }
 
-BlockReader::BlockReader(std::string_view bytes) {
-  Bytes in(bytes);
+void BlockReader::open(std::string_view bytes) {
+  Bytes in(bytes, kBlock);
   if (in.number() != kVersion) damaged();
   // No count may be more than there are bytes.
   const auto count = [&] {
@@ -320,16 +272,17 @@ BlockReader::BlockReader(std::string_view bytes) {
     frame.at = static_cast<std::int64_t>(at += in.signed_number());
   }
   lines_.resize(count());
-  std::vector<std::uint64_t> lengths;
-  lengths.reserve(lines_.size());
   std::uint64_t series = 0;
+  std::size_t from = 0;
   for (Line& line : lines_) {
     const auto before = static_cast<std::int64_t>(series);
     line.series = static_cast<std::int64_t>(series += in.number());
     if (line.series <= before && &line != lines_.data()) damaged();
-    lengths.push_back(in.number());
+    line.from = from;
+    line.size = count();
+    from += line.size;
   }
-  for (std::size_t i = 0; i < lines_.size(); ++i) lines_[i].bytes = in.take(lengths[i]);
+  text_ = in.take(from);
 }
 
 std::optional<std::size_t> BlockReader::frame_of(std::int64_t poll) const {
@@ -345,14 +298,15 @@ std::optional<std::size_t> BlockReader::find(std::int64_t series) const {
 }
 
 Reading BlockReader::at(std::size_t line, std::size_t frame) const {
-  Cursor cursor(lines_[line].bytes, frames_.size());
+  Cursor cursor(text_.substr(lines_[line].from, lines_[line].size), frames_.size());
   for (std::size_t i = 0; i < frame; ++i) cursor.next();
   return cursor.reading();
 }
 
 void BlockReader::read(std::size_t line, std::vector<Reading>& readings) const {
   readings.clear();
-  Cursor cursor(lines_[line].bytes, frames_.size());
+  readings.reserve(frames_.size());
+  Cursor cursor(text_.substr(lines_[line].from, lines_[line].size), frames_.size());
   for (std::size_t i = 0; i < frames_.size(); ++i) {
     if (i > 0) cursor.next();
     readings.push_back(cursor.reading());

@@ -82,7 +82,11 @@ class BlockWriter {
 // damaged.
 class BlockReader {
  public:
-  explicit BlockReader(std::string_view bytes);
+  BlockReader() = default;  // of nothing
+  explicit BlockReader(std::string_view bytes) { open(bytes); }
+
+  // Goes on with another block, in the memory of this one.
+  void open(std::string_view bytes);
 
   const std::vector<Frame>& frames() const { return frames_; }
   // The index of a poll's frame; nullopt if it has none.
@@ -100,11 +104,13 @@ class BlockReader {
  private:
   struct Line {
     std::int64_t series;
-    std::string_view bytes;
+    std::size_t from;  // in `text_`
+    std::size_t size;
   };
 
   std::vector<Frame> frames_;
   std::vector<Line> lines_;
+  std::string_view text_;
 };
 
 }  // namespace usaged::store

@@ -31,6 +31,8 @@ constexpr std::size_t kPointLookups = 64;
 // up.
 class FewSeries {
  public:
+  using Ids = std::optional<std::vector<std::int64_t>>;
+
   explicit FewSeries(const Selection& selection) {
     for (const SeriesRow& row : selection.series()) {
       if (!region_ || row.region() != *region_) {
@@ -44,26 +46,26 @@ class FewSeries {
     }
   }
 
-  const std::optional<std::vector<std::int64_t>>& in(const std::string& region) const {
-    static const std::optional<std::vector<std::int64_t>> kNothing(std::in_place);
+  const Ids& in(const std::string& region) const {
+    static const Ids kNothing(std::in_place);
     const auto found = by_region_.find(region);
     return found == by_region_.end() ? kNothing : found->second;
   }
 
  private:
-  std::map<std::string, std::optional<std::vector<std::int64_t>>> by_region_;
+  std::map<std::string, Ids> by_region_;
   const std::string* region_ = nullptr;
-  std::optional<std::vector<std::int64_t>>* ids_ = nullptr;
+  Ids* ids_ = nullptr;
 };
 
-// Calls use(series, reading) for what a poll says of a selection and perhaps others, in order of
-// series; not of what is gone.
+// Calls use(series, reading) for what a poll says of a selection, which has these few in the
+// region, or of all there are; in order of series, and not of what is gone.
 template <typename Use>
-void each_sample(Samples& samples, const FewSeries& few, const Scope& scope, const GoodPoll& good,
-                 const Use& use) {
+void each_sample(Samples& samples, const FewSeries::Ids& few, const Scope& scope,
+                 const GoodPoll& good, const Use& use) {
   const PollRef poll = scope.ref(good);
-  if (const auto& ids = few.in(scope.region)) {
-    for (const std::int64_t id : *ids) {
+  if (few) {
+    for (const std::int64_t id : *few) {
       const auto reading = samples.find(poll, id);
       if (reading && !reading->has(Reading::kGone)) use(id, *reading);
     }
@@ -118,8 +120,11 @@ class Snapshots {
         few_(selection_),
         samples_(reader.samples()) {
     samples_.forget();
-    for (std::size_t i = 0; i < scopes_.size(); ++i)
-      regions_[scopes_[i].region].scopes.push_back(i);
+    for (const Scope& scope : scopes_) {
+      Region& region = regions_[scope.region];
+      region.scopes.push_back({&scope});
+      region.few = &few_.in(scope.region);
+    }
   }
 
   const std::vector<Group>& groups() const { return selection_.groups(); }
@@ -135,7 +140,7 @@ class Snapshots {
   // The value of each group at t. A group is absent if every poll that could show it is good and
   // doesn't. The values are there until it is asked again.
   const std::vector<GroupValue>& at(Time t) {
-    reader_.check_deadline();
+    check_deadline();
     GroupValue absent;
     absent.at.presence = core::Presence::kAbsent;
     values_.assign(groups().size(), absent);
@@ -153,12 +158,12 @@ class Snapshots {
   SeriesValues series_at(Time t) {
     return guarded("read snapshot", reader_.path(), [&] {
       SeriesValues all;
-      for (const auto& [name, region] : regions_) {
+      for (auto& [name, region] : regions_) {
         for (const Source& source : sources_at(region, t)) {
           const std::string& target = source.scope->target;
           auto& values = all[selection_.by_target() ? target : ""];
           each_sample(
-              samples_, few_, *source.scope, *source.poll,
+              samples_, *region.few, *source.scope, *source.poll,
               [&](std::int64_t series, const Reading& reading) {
                 if (!selection_.group_of(series, target)) return;
                 values.emplace(series, core::UsageValue{total_of(reading), cost_of(reading)});
@@ -183,8 +188,23 @@ class Snapshots {
     Time began = kNever;
   };
 
+  // A scope, and the first of its polls after the time that was asked for last.
+  struct Place {
+    const Scope* scope;
+    std::size_t after = 0;
+
+    const GoodPoll* before(Time t) {
+      const std::vector<GoodPoll>& polls = scope->polls;
+      // Mostly the same one, or the next.
+      while (after < polls.size() && polls[after].taken_at <= t) ++after;
+      while (after > 0 && polls[after - 1].taken_at > t) --after;
+      return after == 0 ? nullptr : &polls[after - 1];
+    }
+  };
+
   struct Region {
-    std::vector<std::size_t> scopes;
+    std::vector<Place> scopes;
+    const FewSeries::Ids* few = nullptr;
     std::vector<std::pair<std::int64_t, bool>> key;  // the polls that `parts` is made of; stale
     bool filled = false;
     std::map<std::size_t, Part> parts;  // by group; some may be of earlier polls, and say nothing
@@ -216,19 +236,21 @@ class Snapshots {
   };
 
   // The newest poll first; what it has hides what older ones of other targets have.
-  const std::vector<Source>& sources_at(const Region& region, Time t) {
+  const std::vector<Source>& sources_at(Region& region, Time t) {
     std::vector<Source>& sources = sources_;
     sources.clear();
-    for (const std::size_t index : region.scopes) {
-      const Scope& scope = scopes_[index];
+    for (Place& place : region.scopes) {
+      const Scope& scope = *place.scope;
       if (t < scope.first_good || t >= scope.ends) continue;
-      const GoodPoll* poll = scope.before(t);
+      const GoodPoll* poll = place.before(t);
       if (poll != nullptr) sources.push_back({&scope, poll, t > poll->covered_until()});
     }
-    std::ranges::sort(sources, [](const Source& a, const Source& b) {
-      return std::tuple(a.stale, b.poll->taken_at, b.poll->id) <
-             std::tuple(b.stale, a.poll->taken_at, a.poll->id);
-    });
+    if (sources.size() > 1) {
+      std::ranges::sort(sources, [](const Source& a, const Source& b) {
+        return std::tuple(a.stale, b.poll->taken_at, b.poll->id) <
+               std::tuple(b.stale, a.poll->taken_at, a.poll->id);
+      });
+    }
     return sources;
   }
 
@@ -246,7 +268,7 @@ class Snapshots {
     const bool distinct = sources.size() > 1 && grain_ == Grain::kSeries && !selection_.by_target();
     std::unordered_set<std::int64_t> seen;
     for (const auto& [scope, poll, stale] : sources) {
-      for (const Number& number : snapshot(*scope, *poll)) {
+      for (const Number& number : snapshot(*region.few, *scope, *poll)) {
         const auto group = selection_.group_of(number.series, scope->target);
         if (!group) continue;
         if (distinct && !seen.insert(number.series).second) continue;
@@ -267,7 +289,8 @@ class Snapshots {
   }
 
   // The chosen series of one poll that are not gone.
-  const std::vector<Number>& snapshot(const Scope& scope, const GoodPoll& good) {
+  const std::vector<Number>& snapshot(const FewSeries::Ids& few, const Scope& scope,
+                                      const GoodPoll& good) {
     std::vector<Number>& numbers = numbers_;
     numbers.clear();
     guarded("read snapshot", reader_.path(), [&] {
@@ -285,8 +308,8 @@ class Snapshots {
         sums.reset();
         return;
       }
-      each_sample(samples_, few_, scope, good, [&](std::int64_t series, const Reading& reading) {
-        if (!selection_.has(series)) return;
+      each_sample(samples_, few, scope, good, [&](std::int64_t series, const Reading& reading) {
+        if (!few && !selection_.has(series)) return;
         const auto value = metric_ == core::Metric::kCost ? cost_of(reading) : total_of(reading);
         numbers.push_back({series, value, value ? 0 : 1});
       });
@@ -294,7 +317,17 @@ class Snapshots {
     return numbers;
   }
 
+  // Once so much was read that looking at the clock costs nothing beside it.
+  void check_deadline() {
+    constexpr std::size_t kOften = 1000;
+    work_ += 1 + numbers_.size();
+    if (work_ < kOften) return;
+    work_ = 0;
+    reader_.check_deadline();
+  }
+
   Reader& reader_;
+  std::size_t work_ = 0;
   core::Metric metric_;
   std::vector<Scope> scopes_;
   std::map<std::string, Region> regions_;
@@ -328,7 +361,7 @@ std::vector<Time> choose_times(const std::vector<Scope>& scopes, Time start, Tim
       }
     }
     std::erase_if(polls, [&](Time t) { return t < start || t > end; });
-    std::ranges::sort(polls);
+    if (!std::ranges::is_sorted(polls)) std::ranges::sort(polls);
     polls.erase(std::unique(polls.begin(), polls.end()), polls.end());
     if (step && polls.size() > kMostPoints) {
       throw Error(ErrorCode::kInvalid,
@@ -381,14 +414,15 @@ std::vector<LastSeen> last_seen(Reader& reader, const Selection& selection,
   for (const auto& from : polls) {
     reader.check_deadline();
     auto row = selection.series().begin();
-    each_sample(
-        samples, few, *from.first, *from.second, [&](std::int64_t series, const Reading& reading) {
-          // Both are in order of id.
-          row = std::ranges::lower_bound(row, selection.series().end(), series, {}, &SeriesRow::id);
-          if (row == selection.series().end() || row->id != series) return;
-          if (!by_target && !seen.insert(series).second) return;
-          all.push_back({&*row, from.first, from.second, reading});
-        });
+    each_sample(samples, few.in(from.first->region), *from.first, *from.second,
+                [&](std::int64_t series, const Reading& reading) {
+                  // Both are in order of id.
+                  row = std::ranges::lower_bound(row, selection.series().end(), series, {},
+                                                 &SeriesRow::id);
+                  if (row == selection.series().end() || row->id != series) return;
+                  if (!by_target && !seen.insert(series).second) return;
+                  all.push_back({&*row, from.first, from.second, reading});
+                });
   }
   return all;
 }

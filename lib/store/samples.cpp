@@ -140,48 +140,60 @@ std::vector<Sample> Samples::of(const PollRef& poll) {
 std::optional<Reading> Samples::find(const PollRef& poll, std::int64_t series) {
   Cached* cached = block_of(poll, bucket_of(series));
   if (cached == nullptr) return std::nullopt;
-  const auto [place, fresh] = cached->lines.try_emplace(series);
-  if (fresh) {
-    if (const auto line = cached->block->find(series)) cached->block->read(*line, place->second);
+  Cached::Line& line = cached->lines[series];
+  if (line.number != cached->number) {
+    line.number = cached->number;
+    line.readings.clear();
+    if (const auto found = cached->block.find(series)) cached->block.read(*found, line.readings);
   }
-  if (place->second.empty()) return std::nullopt;
-  const Reading& reading = place->second[cached->frame];
+  if (line.readings.empty()) return std::nullopt;
+  const Reading& reading = line.readings[cached->frame];
   return reading.state == 0 ? std::nullopt : std::optional(reading);
+}
+
+void Samples::forget() {
+  // What a few questions need is kept for its memory.
+  constexpr std::size_t kMostKept = 16;
+  if (cache_.size() > kMostKept) cache_.clear();
+  for (auto& [key, cached] : cache_) {
+    cached.there = false;
+    cached.missing = 0;
+  }
 }
 
 // The block that has this poll, at its frame; nullptr if there is none.
 Samples::Cached* Samples::block_of(const PollRef& poll, std::int64_t bucket) {
   Cached& cached = cache_[{poll.scope, bucket}];
-  if (cached.block) {
-    const std::vector<Frame>& frames = cached.block->frames();
+  if (cached.there) {
+    const std::vector<Frame>& frames = cached.block.frames();
     if (frames[cached.frame].poll == poll.poll) return &cached;
     if (cached.frame + 1 < frames.size() && frames[cached.frame + 1].poll == poll.poll) {
       ++cached.frame;
       return &cached;
     }
-    if (const auto frame = cached.block->frame_of(poll.poll)) {
+    if (const auto frame = cached.block.frame_of(poll.poll)) {
       cached.frame = *frame;
       return &cached;
     }
   } else if (cached.missing == poll.poll) {
     return nullptr;
   }
-  cached = {};
+  cached.there = false;
   cached.missing = poll.poll;
   static const std::string kSql = blocks_sql("AND bucket = ?5");
   Query query(db_, kSql);
   bind(query, poll);
   query.bind(5, bucket);
-  while (query.step()) {
+  while (!cached.there && query.step()) {
     cached.bytes = query.blob(0);
-    cached.block = std::make_unique<BlockReader>(cached.bytes);
-    if (const auto frame = cached.block->frame_of(poll.poll)) {
+    cached.block.open(cached.bytes);
+    ++cached.number;
+    if (const auto frame = cached.block.frame_of(poll.poll)) {
       cached.frame = *frame;
-      break;
+      cached.there = true;
     }
-    cached.block.reset();
   }
-  return cached.block ? &cached : nullptr;
+  return cached.there ? &cached : nullptr;
 }
 
 void Samples::each_settled(std::int64_t scope, std::int64_t bucket, const UseBlock& use) {

@@ -41,8 +41,8 @@ class Samples {
   std::vector<Sample> of(const PollRef& poll);
   // Of one series; nullopt if it said nothing. Fast for one poll after the other.
   std::optional<Reading> find(const PollRef& poll, std::int64_t series);
-  // Of what find() has read nothing is kept: it may have changed since.
-  void forget() { cache_.clear(); }
+  // What find() has read is read anew: it may have changed since.
+  void forget();
   // The blocks of days that are over, of some neighbouring series, in no order of time.
   using UseBlock = std::function<void(std::string_view)>;
   void each_settled(std::int64_t scope, std::int64_t bucket, const UseBlock& use);
@@ -73,10 +73,16 @@ class Samples {
   // The block that find() read last of some series, and their lines.
   struct Cached {
     std::string bytes;
-    std::unique_ptr<BlockReader> block;  // nullptr: there is none
-    std::int64_t missing = 0;            // the poll for which there is none
-    std::size_t frame = 0;               // of the last poll
-    std::map<std::int64_t, std::vector<Reading>> lines;
+    BlockReader block;
+    bool there = false;  // else there is none for the poll `missing`
+    std::int64_t missing = 0;
+    std::size_t frame = 0;     // of the last poll
+    std::uint64_t number = 0;  // how many blocks were read before
+    struct Line {
+      std::uint64_t number = 0;  // of the block that it is of
+      std::vector<Reading> readings;
+    };
+    std::map<std::int64_t, Line> lines;
   };
   struct Row {
     std::int64_t id;
