@@ -25,6 +25,19 @@ std::string gap_reason(Reader& reader, const Scope& scope, Time from, Time to) {
   });
 }
 
+namespace {
+
+// Leaves those of [start, end], and the newest before.
+void keep_range(std::vector<GoodPoll>& polls, Time start, Time end) {
+  polls.erase(std::ranges::upper_bound(polls, end, {}, &GoodPoll::taken_at), polls.end());
+  const auto later = std::ranges::upper_bound(polls, start, {}, &GoodPoll::taken_at);
+  if (later == polls.begin()) return;
+  const Time before = std::prev(later)->taken_at;
+  polls.erase(polls.begin(), std::ranges::lower_bound(polls, before, {}, &GoodPoll::taken_at));
+}
+
+}  // namespace
+
 std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start, Time end) {
   return guarded("read polls", reader.path(), [&] {
     Query all(
@@ -36,13 +49,21 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
         "(SELECT interval FROM poll p WHERE p.target = s.target AND p.region = s.region ORDER BY "
         "started DESC LIMIT 1) FROM scope s ORDER BY target, region");
     // A poll more than twice the longest interval (a day) before the range says nothing in it, but
-    // shows which groups a gap at its beginning concerns: so the one before is always read.
+    // shows which groups a gap at its beginning concerns: so the one before is always read. Those
+    // of settled days come by day, in one statement with the rest, so that none can move meanwhile.
     Query polls(
         reader.db(),
-        "SELECT id, started, slot, interval FROM poll WHERE target = ?1 AND region = ?2 AND "
-        "outcome = 'ok' AND started <= ?4 AND started >= coalesce((SELECT max(started) FROM poll "
-        "WHERE target = ?1 AND region = ?2 AND outcome = 'ok' AND started <= ?3), ?3) "
-        "ORDER BY started");
+        "WITH span (since, unsettled) AS (SELECT coalesce((SELECT max(started) FROM poll WHERE "
+        "target "
+        "= ?1 AND region = ?2 AND outcome = 'ok' AND started <= ?3), ?3), (SELECT (1 + "
+        "coalesce(settled, -1)) * 86400 FROM scope WHERE id = ?5)) SELECT polls, 0, 0, 0, 0 FROM "
+        "poll_day WHERE scope_id = ?5 AND day BETWEEN (SELECT since / 86400 FROM span) AND ?4 / "
+        "86400 "
+        "UNION ALL SELECT NULL, id, started, slot, interval FROM poll WHERE target = ?1 AND region "
+        "= "
+        "?2 AND outcome = 'ok' AND started <= ?4 AND started >= (SELECT CASE WHEN since > "
+        "unsettled "
+        "THEN since ELSE unsettled END FROM span)");
     std::vector<Scope> scopes;
     while (all.step()) {
       const auto time = [&all](int column) { return optional_time(all, column); };
@@ -66,15 +87,21 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
       polls.bind(2, scope.region);
       polls.bind(3, static_cast<std::int64_t>(core::unix_seconds(start)));
       polls.bind(4, static_cast<std::int64_t>(core::unix_seconds(end)));
+      polls.bind(5, scope.id);
       while (polls.step()) {
-        scope.polls.push_back({polls.integer(0), core::from_unix(polls.integer(1)),
-                               core::from_unix(polls.integer(2)), Seconds{polls.integer(3)}});
+        if (!polls.is_null(0)) {
+          decode_polls(polls.blob(0), scope.polls);
+        } else {
+          scope.polls.push_back({polls.integer(1), core::from_unix(polls.integer(2)),
+                                 core::from_unix(polls.integer(3)), Seconds{polls.integer(4)}});
+        }
       }
       polls.reset();
       const auto order = [](const GoodPoll& poll) { return std::pair(poll.taken_at, poll.id); };
       if (!std::ranges::is_sorted(scope.polls, {}, order)) {
         std::ranges::sort(scope.polls, {}, order);
       }
+      keep_range(scope.polls, start, end);
       scopes.push_back(std::move(scope));
     }
     return scopes;
@@ -116,7 +143,7 @@ Completeness completeness(Reader& reader, const std::vector<Scope>& scopes, Time
     for (const GoodPoll& poll : scope.polls) {
       if (poll.taken_at >= whole_from && poll.taken_at <= to) slots.push_back(poll.slot);
     }
-    std::ranges::sort(slots);
+    if (!std::ranges::is_sorted(slots)) std::ranges::sort(slots);
     slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
     const auto good = static_cast<std::int64_t>(slots.size());
     const auto slot = [&scope](Time t) {

@@ -7,20 +7,13 @@
 #include <vector>
 
 #include "core/time.h"
+#include "store/poll_day.h"
 #include "store/question.h"
 #include "store/reader.h"
 #include "store/samples.h"
 
 // Which times are covered by good polls, and which are gaps.
 namespace usaged::store {
-
-struct GoodPoll {
-  std::int64_t id;
-  core::Time taken_at;
-  core::Time slot;
-  core::Seconds interval;
-  core::Time covered_until() const { return taken_at + 2 * interval; }
-};
 
 // What one target sees in one region, over time.
 struct Scope {

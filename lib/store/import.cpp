@@ -89,6 +89,9 @@ void Store::import_scope(std::span<const Record> records, const std::string& tar
   find_scope.step();
   const std::int64_t scope = find_scope.integer(0);
   samples_.unsettle(scope);
+  Query unsettle(db_, "DELETE FROM poll_day WHERE scope_id = ?");
+  unsettle.bind(1, scope);
+  unsettle.run();
 
   Query find(
       db_,

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "store/days.h"
+#include "store/poll_day.h"
 #include "store/store.h"
 
 namespace usaged::store {
@@ -98,6 +99,7 @@ PollRef Store::keep_one_poll(const std::string& target, const std::string& regio
         statement->reset();
       }
     }
+    keep_poll_day(db_, kept.scope, day);
     transaction.commit();
     return kept;
   });

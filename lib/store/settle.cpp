@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "store/days.h"
+#include "store/poll_day.h"
 #include "store/store.h"
 
 namespace usaged::store {
@@ -60,6 +61,7 @@ int Store::settle(const std::string& target, const std::string& region, core::Ti
       settled.bind(1, day);
       settled.bind(2, scope);
       settled.run();
+      keep_poll_day(db_, scope, day);
     };
     in_steps(
         "settle", [&](std::int64_t after) { return samples_.settle_some(scope, day, after); },

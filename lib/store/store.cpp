@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "store/damage.h"
+#include "store/poll_day.h"
 #include "store/rows.h"
 #include "store/sample_table.h"
 #include "store/totals.h"
@@ -251,9 +252,10 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
   const std::lock_guard lock(mutex_);
   return guarded("store snapshot", path_, [&] {
     Changes transaction(*this);
-    Query query(db_,
-                "SELECT target, region, started, s.id FROM poll JOIN scope s USING "
-                "(target, region) WHERE poll.id = ?");
+    Query query(
+        db_,
+        "SELECT target, region, started, s.id, coalesce(settled, -1) FROM poll JOIN scope s "
+        "USING (target, region) WHERE poll.id = ?");
     query.bind(1, poll_id);
     if (!query.step()) throw Error(ErrorCode::kInternal, "there is no poll {}", poll_id);
     const std::string target = query.text(0);
@@ -261,6 +263,7 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
     const Time started = core::from_unix(query.integer(2));
     fence(target_duty(target));
     const PollRef poll{query.integer(3), poll_id, started};
+    const std::int64_t settled = query.integer(4);
     SeriesIndex& index = index_of(region);
 
     std::vector<Sample> samples;
@@ -287,6 +290,8 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
     totals.write(db_, poll_id, index.kinds());
     note_missing(snapshot, target, region, started);
     record(db_, poll_id, report, accounts.size(), returned);
+    // The clock may have been set back to a day that is settled.
+    if (core::day_of(started) <= settled) keep_poll_day(db_, poll.scope, core::day_of(started));
     note_prices(index.kinds(), prices, region, started);
     note_overlaps(samples, found, target, region);
     auto changes = observe_behaviour(poll, samples, target, region);

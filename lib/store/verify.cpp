@@ -5,6 +5,7 @@
 
 #include "store/block.h"
 #include "store/database.h"
+#include "store/poll_day.h"
 
 namespace usaged::store {
 namespace {
@@ -19,6 +20,30 @@ std::int64_t high_water_beside(const std::string& path) {
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+// Settled days that are not what their polls are.
+void find_wrong_days(Connection& db, std::vector<std::string>& problems) {
+  Query days(
+      db,
+      "SELECT d.scope_id, d.day, d.polls, s.target, s.region FROM poll_day d JOIN scope s ON "
+      "s.id = d.scope_id UNION SELECT s.id, p.started / 86400, NULL, s.target, s.region FROM "
+      "scope s JOIN poll p USING (target, region) WHERE p.outcome = 'ok' AND p.started / "
+      "86400 <= s.settled AND NOT EXISTS (SELECT 1 FROM poll_day d WHERE d.scope_id = s.id "
+      "AND d.day = p.started / 86400)");
+  for (int wrong = 0; wrong < kMostProblems && days.step();) {
+    std::vector<GoodPoll> kept;
+    try {
+      if (!days.is_null(2)) decode_polls(days.blob(2), kept);
+    } catch (const core::Error&) {
+      kept.clear();
+    }
+    if (!kept.empty() && kept == polls_of_day(db, days.integer(0), days.integer(1))) continue;
+    ++wrong;
+    problems.push_back(fmt::format(
+        "the polls of {} in {} on {} are not those of its day", days.text(3), days.text(4),
+        core::format_time(core::from_unix(days.integer(1) * 86400)).substr(0, 10)));
+  }
 }
 
 }  // namespace
@@ -58,6 +83,7 @@ Verification verify(const std::string& path) {
                                               blocks.integer(0), blocks.text(1), blocks.text(2)));
       }
     }
+    find_wrong_days(db, result.problems);
     result.schema = schema_version();
     result.bytes = db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size");
     Query polls(db, "SELECT count(*), max(CASE WHEN outcome = 'ok' THEN started END) FROM poll");

@@ -49,6 +49,15 @@ CREATE TABLE scope (
   UNIQUE (target, region)
 ) STRICT;
 
+-- The good polls of each settled day, in the format of lib/store/poll_day.h: a question about a month reads 30
+-- rows for a target and region, not 720. They say what `poll` says.
+CREATE TABLE poll_day (
+  scope_id INTEGER NOT NULL REFERENCES scope (id),
+  day      INTEGER NOT NULL,  -- since the epoch
+  polls    BLOB    NOT NULL,
+  PRIMARY KEY (scope_id, day)
+) STRICT, WITHOUT ROWID;
+
 -- What a number belongs to. Texts that AWS left out are empty.
 CREATE TABLE series (
   id         INTEGER PRIMARY KEY,
