@@ -93,7 +93,11 @@ std::string text_of(const Json& json, const std::string& data, std::string& know
     if (text.size() > 1) text += ',';
     const std::size_t from = text.size();
     text += to_text(name) + ":";
-    text += name == "data" && !data.empty() ? data : to_text(part);
+    if (name == "data" && !data.empty()) {
+      text += data;
+    } else {
+      text += to_text(part);
+    }
     if (name == "completeness" && part.is_object()) {
       Json whenever = part;
       whenever.erase("age_seconds");
@@ -102,7 +106,8 @@ std::string text_of(const Json& json, const std::string& data, std::string& know
       known += core::sha256(std::string_view(text).substr(from));
     }
   }
-  return text + "}";
+  text += '}';
+  return text;
 }
 
 constexpr char kCsvType[] = "text/csv; charset=utf-8; header=present";
