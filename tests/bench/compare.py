@@ -309,9 +309,11 @@ def options_of(shape, end, changing):
     return [text for name, value in named.items() for text in (f"--{name}", str(value))]
 
 
-def sides_of(args, folder, shape, end):
-    options = options_of(shape, end, args.changing)
-    return [Ours(args.bench_load, folder, options), OnPostgres(args.bench_load, args.server, options), Victoria(args.bench_load, folder, options)]
+def sides_of(args, folder, size, end):
+    """Storing M and L on a PostgreSQL would take hours."""
+    options = options_of(SIZES[size], end, args.changing)
+    servers = [OnPostgres(args.bench_load, args.server, options)] if size in ("tiny", "S") else []
+    return [Ours(args.bench_load, folder, options), *servers, Victoria(args.bench_load, folder, options)]
 
 
 def this_hour():
@@ -327,7 +329,7 @@ def measure(side, paths, folder):
 def compare(args, size, folder):
     accounts, regions, *_ = shape = SIZES[size]
     end = this_hour()
-    sides = sides_of(args, folder, shape, end)
+    sides = sides_of(args, folder, size, end)
     rates, sizes, steps, roll_up, asked = [[] for _ in sides], [0 for _ in sides], {}, {}, {}
     for _ in range(args.rounds):
         for i, side in enumerate(sides):
@@ -391,7 +393,7 @@ def unpack(name, ours, theirs):
 
 def check(args, folder):
     shape, end = SIZES["tiny"], this_hour()
-    sides = sides_of(args, folder, shape, end)
+    sides = sides_of(args, folder, "tiny", end)
     for side in sides:
         side.load()
         side.start()
