@@ -147,6 +147,8 @@ Connection open_reader(const std::string& path) {
     set_common(db);
     db.execute("PRAGMA wal_autocheckpoint = 0");
     db.execute("PRAGMA query_only = 1");
+    // In kB; SQLite's own 2 MB hold the months of few series.
+    db.execute("PRAGMA cache_size = -8000");
     check_readable(db, check_ours(db));
     return db;
   };
