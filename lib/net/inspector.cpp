@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
@@ -72,6 +73,37 @@ simdjson::dom::object parse_object(simdjson::dom::parser& parser, const std::str
 }
 
 // The objects of a list; none if it is absent or null.
+// The parser, which threads have in turn: it needs more than ten times the memory of a page, and to
+// get that from the system anew takes longer than to fill it. A page is read in a few milliseconds.
+class SharedParser {
+ public:
+  SharedParser() : shared_(shared()), lock_(shared_.mutex) {}
+  ~SharedParser() {
+    if (shared_.parser.capacity() > kMostKept) shared_.parser = simdjson::dom::parser();
+  }
+  SharedParser(const SharedParser&) = delete;
+  SharedParser& operator=(const SharedParser&) = delete;
+
+  simdjson::dom::object parse(const std::string& body) {
+    return parse_object(shared_.parser, body);
+  }
+
+ private:
+  static constexpr std::size_t kMostKept = 1 << 20;  // bytes of a page
+
+  struct Shared {
+    std::mutex mutex;
+    simdjson::dom::parser parser;
+  };
+  static Shared& shared() {
+    static Shared shared;
+    return shared;
+  }
+
+  Shared& shared_;
+  std::lock_guard<std::mutex> lock_;
+};
+
 std::vector<simdjson::dom::object> objects(simdjson::dom::object parent, std::string_view key) {
   std::vector<simdjson::dom::object> result;
   const auto items = array_member(parent, key);
@@ -123,8 +155,8 @@ void merge(UsageReply& reply) {
 }  // namespace
 
 UsagePage parse_usage_page(const std::string& body) {
-  simdjson::dom::parser parser;
-  const simdjson::dom::object root = parse_object(parser, body);
+  SharedParser parser;
+  const simdjson::dom::object root = parser.parse(body);
   UsagePage page;
   page.next_token = text_member(root, "nextToken").value_or("");
   for (const simdjson::dom::object account : objects(root, "totals")) {
@@ -213,8 +245,8 @@ UsageReply list_usage_totals(AwsClient& client, const std::vector<std::string>& 
 }
 
 TrialReply parse_trial_reply(const std::string& body) {
-  simdjson::dom::parser parser;
-  const simdjson::dom::object root = parse_object(parser, body);
+  SharedParser parser;
+  const simdjson::dom::object root = parser.parse(body);
   TrialReply reply;
   for (const simdjson::dom::object account : objects(root, "accounts")) {
     const std::string id = account_id(account, "accounts");

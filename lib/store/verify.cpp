@@ -27,7 +27,8 @@ void find_wrong_days(Connection& db, std::vector<std::string>& problems) {
   Query days(
       db,
       "SELECT d.scope_id, d.day, d.polls, s.target, s.region FROM poll_day d JOIN scope s ON "
-      "s.id = d.scope_id UNION SELECT s.id, p.started / 86400, NULL, s.target, s.region FROM "
+      "s.id = d.scope_id UNION ALL SELECT DISTINCT s.id, p.started / 86400, NULL, s.target, "
+      "s.region FROM "
       "scope s JOIN poll p USING (target, region) WHERE p.outcome = 'ok' AND p.started / "
       "86400 <= s.settled AND NOT EXISTS (SELECT 1 FROM poll_day d WHERE d.scope_id = s.id "
       "AND d.day = p.started / 86400)");
