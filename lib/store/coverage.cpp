@@ -54,16 +54,13 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
     Query polls(
         reader.db(),
         "WITH span (since, unsettled) AS (SELECT coalesce((SELECT max(started) FROM poll WHERE "
-        "target "
-        "= ?1 AND region = ?2 AND outcome = 'ok' AND started <= ?3), ?3), (SELECT (1 + "
-        "coalesce(settled, -1)) * 86400 FROM scope WHERE id = ?5)) SELECT polls, 0, 0, 0, 0 FROM "
-        "poll_day WHERE scope_id = ?5 AND day BETWEEN (SELECT since / 86400 FROM span) AND ?4 / "
-        "86400 "
+        "target = ?1 AND region = ?2 AND outcome = 'ok' AND started <= ?3), ?3), (SELECT (1 + "
+        "coalesce(settled, -1)) * 86400 FROM scope WHERE id = ?5)) "
+        "SELECT polls, 0, 0, 0, 0 FROM poll_day WHERE scope_id = ?5 AND day BETWEEN (SELECT since "
+        "/ 86400 FROM span) AND ?4 / 86400 "
         "UNION ALL SELECT NULL, id, started, slot, interval FROM poll WHERE target = ?1 AND region "
-        "= "
-        "?2 AND outcome = 'ok' AND started <= ?4 AND started >= (SELECT CASE WHEN since > "
-        "unsettled "
-        "THEN since ELSE unsettled END FROM span)");
+        "= ?2 AND outcome = 'ok' AND started <= ?4 AND started >= (SELECT CASE WHEN since > "
+        "unsettled THEN since ELSE unsettled END FROM span)");
     std::vector<Scope> scopes;
     while (all.step()) {
       const auto time = [&all](int column) { return optional_time(all, column); };
@@ -92,8 +89,7 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
         if (!polls.is_null(0)) {
           decode_polls(polls.blob(0), scope.polls);
         } else {
-          scope.polls.push_back({polls.integer(1), core::from_unix(polls.integer(2)),
-                                 core::from_unix(polls.integer(3)), Seconds{polls.integer(4)}});
+          scope.polls.push_back(good_poll(polls, 1));
         }
       }
       polls.reset();

@@ -1,6 +1,5 @@
 #include "store/poll_day.h"
 
-#include "store/rows.h"
 #include "store/varint.h"
 
 namespace usaged::store {
@@ -10,6 +9,11 @@ constexpr std::uint64_t kVersion = 1;
 constexpr const char* kWhat = "a day of polls";
 
 }  // namespace
+
+GoodPoll good_poll(const Query& row, int column) {
+  return {row.integer(column), core::from_unix(row.integer(column + 1)),
+          core::from_unix(row.integer(column + 2)), core::Seconds{row.integer(column + 3)}};
+}
 
 std::string encode_polls(std::span<const GoodPoll> polls) {
   std::string out;
@@ -57,10 +61,7 @@ std::vector<GoodPoll> polls_of_day(Connection& db, std::int64_t scope, std::int6
   query.bind(1, scope);
   query.bind(2, day);
   std::vector<GoodPoll> polls;
-  while (query.step()) {
-    polls.push_back({query.integer(0), core::from_unix(query.integer(1)),
-                     core::from_unix(query.integer(2)), core::Seconds{query.integer(3)}});
-  }
+  while (query.step()) polls.push_back(good_poll(query, 0));
   return polls;
 }
 

@@ -24,6 +24,9 @@ struct GoodPoll {
   bool operator==(const GoodPoll&) const = default;
 };
 
+// From the columns id, started, slot and interval of `poll`, of which this is the first.
+GoodPoll good_poll(const Query& row, int column);
+
 // In order of time, then of id.
 std::string encode_polls(std::span<const GoodPoll> polls);
 // Appends them. Throws Error(kStorage) if the bytes are damaged.

@@ -59,7 +59,6 @@ class Bytes {
     next_ += size;
     return taken;
   }
-  bool done() const { return next_ == end_; }
 
  private:
   const char* next_;

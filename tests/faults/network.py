@@ -252,20 +252,23 @@ def one_bad_target(folder):
             with Simulator(binary, folder, "--accounts", "2", faults="faults: [{kind: garbage}]\n") as garbage:
                 bad = {"hangs": hanging.getsockname()[1], "is denied": denied.port, "sends garbage": garbage.port}
 
-                def share(name):
-                    alone, beside = [], []
+                def shares():
+                    took = {name: [] for name in ("", *bad)}
                     for _ in range(3 if rounds > 20 else 1):
-                        alone.append(others(None))
-                        beside.append(others(f"http://127.0.0.1:{bad[name]}"))
-                    return statistics.median(beside) / statistics.median(alone)
+                        for name in took:
+                            took[name].append(others(name and f"http://127.0.0.1:{bad[name]}"))
+                    alone = statistics.median(took.pop(""))
+                    return {name: statistics.median(times) / alone for name, times in took.items()}
 
-                for name in bad:
-                    # A machine that stood still meanwhile says nothing: then it is looked at again.
-                    shares = [share(name)]
-                    while rounds <= 20 and shares[-1] >= 2 and len(shares) < 3:
-                        shares.append(share(name))
-                    print(f"one of {many} {name}: the others take {shares[-1]:.2f} of their time")
-                    assert shares[-1] < (1.1 if rounds > 20 else 2), (name, shares)
+                most = 1.1 if rounds > 20 else 2
+                found = shares()
+                # A machine that stood still meanwhile says nothing: then it is looked at again.
+                for _ in range(0 if rounds > 20 else 2):
+                    if max(found.values()) >= most:
+                        found = shares()
+                for name, share in found.items():
+                    print(f"one of {many} {name}: the others take {share:.2f} of their time")
+                    assert share < most, name
 
 
 for case in (slow_and_broken_connections, names_and_certificates, throttled_everywhere, crash_loop, one_bad_target):

@@ -82,10 +82,7 @@ class PollDayTest : public ::testing::Test {
                 "SELECT id, started, slot, interval FROM poll WHERE outcome = 'ok' AND target = ? "
                 "ORDER BY started, id");
     query.bind(1, target);
-    while (query.step()) {
-      all.push_back({query.integer(0), core::from_unix(query.integer(1)),
-                     core::from_unix(query.integer(2)), Seconds{query.integer(3)}});
-    }
+    while (query.step()) all.push_back(good_poll(query, 0));
     for (int i = 0; i < 200; ++i) {
       const Time start = kPollDayStart + Seconds{random_() % (14 * 86400)} - kDay;
       const Time end = start + Seconds{random_() % (i % 2 == 0 ? 86400 : 7200)} * (i % 10);
