@@ -51,15 +51,34 @@ std::unique_ptr<Statement> SqliteEngine::prepare(const std::string& sql) {
   return std::make_unique<SqliteStatement>(db_, sql);
 }
 
+SQLite::Statement& SqliteEngine::prepared(Kept& kept, const char* sql) {
+  if (!kept) kept.emplace(db_, sql);
+  kept->tryReset();
+  return *kept;
+}
+
+void SqliteEngine::run(Kept& kept, const char* sql) {
+  SQLite::Statement& statement = prepared(kept, sql);
+  try {
+    statement.exec();
+  } catch (...) {
+    statement.tryReset();
+    throw;
+  }
+  statement.reset();
+}
+
 // One that becomes a write later would fail at once where another writes, however patient.
-void SqliteEngine::begin_write() { db_.exec("BEGIN IMMEDIATE"); }
+void SqliteEngine::begin_write() { run(begin_write_, "BEGIN IMMEDIATE"); }
 
 void SqliteEngine::commit() {
-  const std::int64_t count =
-      db_.execAndGet("UPDATE written SET transactions = transactions + 1 RETURNING transactions")
-          .getInt64();
-  db_.exec("COMMIT");
-  if (lock_ != nullptr) lock_->set_high_water(count);
+  SQLite::Statement& count =
+      prepared(count_, "UPDATE written SET transactions = transactions + 1 RETURNING transactions");
+  count.executeStep();
+  const std::int64_t transactions = count.getColumn(0).getInt64();
+  count.reset();
+  run(commit_, "COMMIT");
+  if (lock_ != nullptr) lock_->set_high_water(transactions);
 }
 
 void SqliteEngine::roll_back() noexcept {

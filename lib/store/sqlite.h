@@ -18,7 +18,7 @@ class SqliteEngine : public Engine {
   std::unique_ptr<Statement> prepare(const std::string& sql) override;
   void execute(const std::string& sql) override { db_.exec(sql); }
   void begin_write() override;
-  void begin_read() override { db_.exec("BEGIN"); }
+  void begin_read() override { run(begin_read_, "BEGIN"); }
   void commit() override;
   void roll_back() noexcept override;
   void set_deadline(std::chrono::steady_clock::time_point deadline) override;
@@ -29,8 +29,13 @@ class SqliteEngine : public Engine {
 
  private:
   static int out_of_time(void* self);
+  // Each transaction has these: they are prepared once.
+  using Kept = std::optional<SQLite::Statement>;
+  SQLite::Statement& prepared(Kept& kept, const char* sql);
+  void run(Kept& kept, const char* sql);
 
   SQLite::Database db_;
+  Kept begin_read_, begin_write_, count_, commit_;
   std::string place_;
   const WriteLock* lock_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;
