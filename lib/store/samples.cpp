@@ -8,17 +8,19 @@
 namespace usaged::store {
 namespace {
 
-// The blocks that may hold a poll (?1 scope, ?2 poll, ?3 day, ?4 month), in one statement, so that
-// none can move meanwhile.
-std::string blocks_sql(const char* and_where) {
-  std::string sql;
-  for (int level = 0; level < 3; ++level) {
-    sql += fmt::format(
-        "{}SELECT data FROM sample_block WHERE scope_id = ?1 AND level = {} AND at = ?{} {}",
-        level > 0 ? " UNION ALL " : "", level, level + 2, and_where);
-  }
-  return sql;
-}
+// The blocks that may hold a poll (?1 scope, ?2 poll, ?3 day, ?4 month) of all series, or of a
+// bucket (?5) with those of the days after until ?6. One statement, so that none can move
+// meanwhile.
+constexpr const char* kBlocks =
+    "SELECT data FROM sample_block WHERE scope_id = ?1 AND level = 0 AND at = ?2 "
+    "UNION ALL SELECT data FROM sample_block WHERE scope_id = ?1 AND level = 1 AND at = ?3 "
+    "UNION ALL SELECT data FROM sample_block WHERE scope_id = ?1 AND level = 2 AND at = ?4";
+constexpr const char* kBlocksOfBucket =
+    "SELECT data, 0 FROM sample_block WHERE scope_id = ?1 AND level = 0 AND at = ?2 AND "
+    "bucket = ?5 UNION ALL SELECT data, at FROM sample_block WHERE scope_id = ?1 AND bucket = ?5 "
+    "AND level = 1 AND level > 0 AND at BETWEEN ?3 AND ?6 "
+    "UNION ALL SELECT data, 0 FROM sample_block WHERE scope_id = ?1 AND level = 2 AND at = ?4 "
+    "AND bucket = ?5";
 
 void bind(Query& statement, const PollRef& poll) {
   statement.bind(1, poll.scope);
@@ -118,8 +120,7 @@ BlockWriter thinned(const BlockReader& block, const PollRef& kept) {
 
 std::vector<Sample> Samples::of(const PollRef& poll) {
   std::vector<Sample> samples;
-  static const std::string kSql = blocks_sql("");
-  Query query(db_, kSql);
+  Query query(db_, kBlocks);
   bind(query, poll);
   while (query.step()) {
     const BlockReader block(query.blob(0));
@@ -155,10 +156,24 @@ void Samples::forget() {
   // What a few questions need is kept for its memory.
   constexpr std::size_t kMostKept = 16;
   if (cache_.size() > kMostKept) cache_.clear();
-  for (auto& [key, cached] : cache_) {
-    cached.there = false;
-    cached.missing = 0;
-  }
+  for (auto& [key, cached] : cache_) cached.forget();
+}
+
+void Samples::Cached::forget() {
+  there = false;
+  missing = 0;
+  ahead.clear();
+  days = 0;
+}
+
+bool Samples::Cached::use(std::string_view block_bytes, std::int64_t poll) {
+  bytes = block_bytes;
+  block.open(bytes);
+  ++number;
+  const auto found = block.frame_of(poll);
+  if (found) frame = *found;
+  there = found.has_value();
+  return there;
 }
 
 // The block that has this poll, at its frame; nullptr if there is none.
@@ -178,20 +193,33 @@ Samples::Cached* Samples::block_of(const PollRef& poll, std::int64_t bucket) {
   } else if (cached.missing == poll.poll) {
     return nullptr;
   }
+  const std::int64_t day = core::day_of(poll.at);
+  // What was read ahead is true of the polls that it has; others may have come to their day since.
+  const auto ahead = std::ranges::find(cached.ahead, day, &Cached::Day::day);
+  if (ahead != cached.ahead.end() && cached.use(ahead->bytes, poll.poll)) return &cached;
+
   cached.there = false;
   cached.missing = poll.poll;
-  static const std::string kSql = blocks_sql("AND bucket = ?5");
-  Query query(db_, kSql);
+  // Twice as many days each time that one is asked for after the other.
+  constexpr std::int64_t kMostDays = 8;
+  constexpr std::int64_t kMostBlocks = 512;  // of all that is cached, some 4 kB each
+  const std::int64_t most =
+      std::clamp<std::int64_t>(kMostBlocks / std::ssize(cache_), 1, kMostDays);
+  cached.days = cached.days > 0 && day == cached.last_day + 1 ? std::min(cached.days * 2, most) : 1;
+  cached.last_day = day + cached.days - 1;
+  cached.ahead.clear();
+  Query query(db_, kBlocksOfBucket);
   bind(query, poll);
   query.bind(5, bucket);
-  while (!cached.there && query.step()) {
-    cached.bytes = query.blob(0);
-    cached.block.open(cached.bytes);
-    ++cached.number;
-    if (const auto frame = cached.block.frame_of(poll.poll)) {
-      cached.frame = *frame;
-      cached.there = true;
+  query.bind(6, cached.last_day);
+  while (query.step()) {
+    const std::int64_t of_day = query.integer(1);
+    if (of_day > day) {
+      cached.ahead.push_back({of_day, std::string(query.blob(0))});
+    } else if (!cached.there) {
+      cached.use(query.blob(0), poll.poll);
     }
+    if (cached.there && of_day == cached.last_day) break;
   }
   return cached.there ? &cached : nullptr;
 }

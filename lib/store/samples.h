@@ -70,7 +70,7 @@ class Samples {
 
   enum Level { kPoll = 0, kDay = 1, kMonth = 2 };
 
-  // The block that find() read last of some series, and their lines.
+  // The block that find() read last of some series, their lines, and blocks of the days after.
   struct Cached {
     std::string bytes;
     BlockReader block;
@@ -83,6 +83,17 @@ class Samples {
       std::vector<Reading> readings;
     };
     std::map<std::int64_t, Line> lines;
+    struct Day {
+      std::int64_t day;
+      std::string bytes;
+    };
+    std::vector<Day> ahead;
+    std::int64_t days = 0;  // that the last statement asked for
+    std::int64_t last_day = 0;
+
+    // Goes on with this block; false if it does not have the poll.
+    bool use(std::string_view block_bytes, std::int64_t poll);
+    void forget();
   };
   struct Row {
     std::int64_t id;

@@ -120,6 +120,59 @@ TEST_F(SamplesTest, WhateverBecomesOfTheBlocksAPollSaysWhatItSaid) {
   EXPECT_EQ(days(), used);
 }
 
+// One poll after the other, as a history asks, and in any order.
+TEST_F(SamplesTest, OfOneSeriesAPollSaysWhatItSaysOfAll) {
+  std::vector<PollRef> polls;
+  for (int i = 0; i < 70 * 4; ++i) {
+    const Time t = kSamplesStart + i * 6 * kHour;
+    polls.push_back({1, poll(t, some()), t});
+  }
+  store_.settle("t", "r", kSamplesStart + 65 * kDay);
+  for (int i = 0; i < 40; ++i) store_.thin("t", "r", kSamplesStart + 65 * kDay, 25 * kDay);
+  ASSERT_GT(count("SELECT count(*) FROM sample_block WHERE level = 2"), 0);
+  Reader reader(store_.path());
+  const auto expect_equal = [&](Samples& found) {
+    for (const PollRef& one : polls) {
+      std::map<std::int64_t, Reading> all;
+      for (const Sample& sample : Samples(reader.db()).of(one)) all[sample.series] = sample.reading;
+      for (const std::int64_t series : {1, 127, 128, 300, 499}) {
+        const auto reading = found.find(one, series);
+        const auto same = all.find(series);
+        ASSERT_EQ(reading.has_value(), same != all.end()) << one.poll << " " << series;
+        if (!reading) continue;
+        EXPECT_EQ(reading->state, same->second.state);
+        EXPECT_EQ(total_of(*reading), total_of(same->second));
+        EXPECT_EQ(cost_of(*reading), cost_of(same->second));
+      }
+    }
+  };
+  Samples samples(reader.db());
+  expect_equal(samples);
+  samples.forget();
+  std::ranges::shuffle(polls, random_);
+  expect_equal(samples);
+}
+
+TEST_F(SamplesTest, ADayThatWasReadAheadIsReadAnewForAPollThatCameSince) {
+  std::vector<PollRef> polls;
+  for (int i = 0; i < 4; ++i) {
+    const Time t = kSamplesStart + i * kDay;
+    polls.push_back({1, poll(t, {usage("111111111111", "A", i, i)}), t});
+  }
+  store_.settle("t", "r", kSamplesStart + 4 * kDay);
+  Reader reader(store_.path());
+  Samples samples(reader.db());
+  // The second time, two days are read.
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(samples.find(polls[i], 1)->total, i);
+  const Time late = kSamplesStart + 2 * kDay + kHour;
+  const PollRef one{1, poll(late, {usage("111111111111", "A", 7, 7)}), late};
+  store_.settle("t", "r", kSamplesStart + 4 * kDay);
+  ASSERT_TRUE(samples.find(one, 1));
+  EXPECT_EQ(samples.find(one, 1)->total, 7);
+  EXPECT_EQ(samples.find(polls[2], 1)->total, 2);
+  EXPECT_EQ(samples.find(polls[3], 1)->total, 3);
+}
+
 TEST_F(SamplesTest, SqlFindsPollsAndSeries) {
   USAGED_NEEDS_A_FILE();
   const auto first =
