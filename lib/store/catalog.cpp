@@ -3,13 +3,14 @@
 namespace usaged::store {
 
 void SeriesCatalog::refresh(Connection& db) {
-  const auto newest = db.integer("SELECT coalesce(max(id), 0) FROM series");
+  Query newest(db, "SELECT coalesce(max(id), 0) FROM series");
+  newest.step();
   std::int64_t next = 0;
   {
     const std::shared_lock lock(mutex_);
     next = static_cast<std::int64_t>(by_id_.size());
   }
-  if (newest < next) return;
+  if (newest.integer(0) < next) return;
   // Read before others have to wait.
   struct Row {
     std::uint32_t id;

@@ -40,14 +40,14 @@ void keep_range(std::vector<GoodPoll>& polls, Time start, Time end) {
 
 std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start, Time end) {
   return guarded("read polls", reader.path(), [&] {
-    Query all(
+    Query all(reader.db(),
+              "SELECT id, target, region, removed, thinned FROM scope ORDER BY target, region");
+    Query ends(
         reader.db(),
-        "SELECT id, target, region, removed, thinned, (SELECT min(started) FROM poll p WHERE "
-        "p.target = s.target AND p.region = s.region), (SELECT max(started) FROM poll p WHERE "
-        "p.target = s.target AND p.region = s.region), (SELECT started FROM poll p WHERE p.target "
-        "= s.target AND p.region = s.region AND p.outcome = 'ok' ORDER BY started LIMIT 1), "
-        "(SELECT interval FROM poll p WHERE p.target = s.target AND p.region = s.region ORDER BY "
-        "started DESC LIMIT 1) FROM scope s ORDER BY target, region");
+        "SELECT (SELECT min(started) FROM poll WHERE target = ?1 AND region = ?2), (SELECT "
+        "max(started) FROM poll WHERE target = ?1 AND region = ?2), (SELECT started FROM poll "
+        "WHERE target = ?1 AND region = ?2 AND outcome = 'ok' ORDER BY started LIMIT 1), (SELECT "
+        "interval FROM poll WHERE target = ?1 AND region = ?2 ORDER BY started DESC LIMIT 1)");
     // A poll more than twice the longest interval (a day) before the range says nothing in it, but
     // shows which groups a gap at its beginning concerns: so the one before is always read. Those
     // of settled days come by day, in one statement with the rest, so that none can move meanwhile.
@@ -63,23 +63,26 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
         "unsettled THEN since ELSE unsettled END FROM span)");
     std::vector<Scope> scopes;
     while (all.step()) {
-      const auto time = [&all](int column) { return optional_time(all, column); };
-      if (all.is_null(5)) continue;  // it was never asked
       Scope scope;
       scope.target = all.text(1);
       scope.region = all.text(2);
       if (!matches(filter.targets, scope.target) || !matches(filter.regions, scope.region)) {
         continue;
       }
+      ends.reset();
+      ends.bind(1, scope.target);
+      ends.bind(2, scope.region);
+      ends.step();
+      if (ends.is_null(0)) continue;  // it was never asked
       scope.id = all.integer(0);
-      scope.ends = time(3).value_or(Time::max());
+      scope.ends = optional_time(all, 3).value_or(Time::max());
       if (!all.is_null(4)) {
         scope.thinned_until = core::from_unix((all.integer(4) + 1) * 86400);
       }
-      scope.first_attempt = *time(5);
-      scope.last_attempt = *time(6);
-      scope.first_good = time(7).value_or(Time::max());
-      scope.interval = Seconds{all.integer(8)};
+      scope.first_attempt = *optional_time(ends, 0);
+      scope.last_attempt = *optional_time(ends, 1);
+      scope.first_good = optional_time(ends, 2).value_or(Time::max());
+      scope.interval = Seconds{ends.integer(3)};
       polls.bind(1, scope.target);
       polls.bind(2, scope.region);
       polls.bind(3, static_cast<std::int64_t>(core::unix_seconds(start)));
