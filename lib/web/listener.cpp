@@ -59,6 +59,18 @@ class PlainConnection : public Poco::Net::StreamSocketImpl, public Framed {
   int receiveBytes(void* buffer, int length, int flags) override {
     return read_along(buffer, StreamSocketImpl::receiveBytes(buffer, length, flags));
   }
+  // Poco's makes and closes an epoll(7) for each call.
+  bool poll(const Poco::Timespan& timeout, int mode) override {
+    pollfd fd{sockfd(), 0, 0};
+    if ((mode & SELECT_READ) != 0) fd.events |= POLLIN;
+    if ((mode & SELECT_WRITE) != 0) fd.events |= POLLOUT;
+    int ready = 0;
+    do {
+      ready = ::poll(&fd, 1, static_cast<int>(timeout.totalMilliseconds()));
+    } while (ready < 0 && errno == EINTR);
+    if (ready < 0) error(errno);
+    return ready > 0;
+  }
 };
 
 class TlsConnection : public Poco::Net::SecureStreamSocketImpl, public Framed {

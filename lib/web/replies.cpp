@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <filesystem>
 #include <map>
@@ -601,16 +602,27 @@ void put_number(std::string& text, Number number) {
 constexpr std::size_t kLineBytes = 256;
 constexpr std::size_t kPointBytes = 32;
 
+bool same(const std::optional<double>& a, const std::optional<double>& b) {
+  return a && b && std::bit_cast<std::uint64_t>(*a) == std::bit_cast<std::uint64_t>(*b);
+}
+
 // The points of a line as JSON text.
 void put_points(std::string& text, const std::vector<Time>& times,
                 const std::vector<std::optional<double>>& values) {
   text += '[';
+  // Most are what the one before was, whose text is there.
+  std::size_t number = 0;
+  std::size_t length = 0;
   for (std::size_t i = 0; i < times.size(); ++i) {
     text += i > 0 ? ",[" : "[";
     put_number(text, core::unix_seconds(times[i]));
     text += ',';
-    if (values[i]) {
+    if (values[i] && i > 0 && same(values[i], values[i - 1])) {
+      text.append(text, number, length);
+    } else if (values[i]) {
+      number = text.size();
       put_number(text, *values[i]);
+      length = text.size() - number;
     } else {
       text += "null";
     }

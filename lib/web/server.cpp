@@ -12,7 +12,6 @@
 #include <Poco/Net/TCPServer.h>
 #include <Poco/Net/TCPServerConnectionFactory.h>
 #include <Poco/ThreadPool.h>
-#include <openssl/rand.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +21,7 @@
 #include <list>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <sstream>
 #include <thread>
 
@@ -539,9 +539,8 @@ class Handler : public Poco::Net::HTTPRequestHandler {
     constexpr std::size_t kMostTarget = 500;
     const std::string wanted = request.get("X-Request-Id", "");
     const bool good = wanted.size() <= 64 && is_token(wanted);
-    std::string random(8, '\0');
-    RAND_bytes(reinterpret_cast<unsigned char*>(random.data()), static_cast<int>(random.size()));
-    done_.id = good ? wanted : core::hex(random);
+    thread_local std::mt19937_64 random{std::random_device{}()};
+    done_.id = good ? wanted : fmt::format("{:016x}", random());
     done_.method = request.getMethod();
     done_.target = request.getURI().substr(0, kMostTarget);
     done_.from = place_->peer ? "unix" : request.clientAddress().host().toString();
