@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/text.h"
 
@@ -43,16 +45,27 @@ std::vector<std::string> csv_cells(std::string_view line) {
   return cells;
 }
 
-std::string csv_cell(std::string_view text) {
-  std::string cell(text);
-  if (may_be_formula(text)) cell.insert(0, 1, '\'');
-  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
-  std::string quoted = "\"";
-  for (const char c : cell) {
-    if (c == '"') quoted += '"';
-    quoted += c;
+void append_csv_cell(std::string& line, std::string_view text) {
+  const bool formula = may_be_formula(text);
+  const bool quoted = std::ranges::any_of(
+      text, [](char c) { return c == ',' || c == '"' || c == '\r' || c == '\n'; });
+  if (!quoted) {
+    if (formula) line += '\'';
+    line += text;
+    return;
   }
-  return quoted + '"';
+  line += formula ? "\"'" : "\"";
+  for (const char c : text) {
+    if (c == '"') line += '"';
+    line += c;
+  }
+  line += '"';
+}
+
+std::string csv_cell(std::string_view text) {
+  std::string cell;
+  append_csv_cell(cell, text);
+  return cell;
 }
 
 }  // namespace usaged::core

@@ -14,5 +14,6 @@ std::vector<std::string> csv_cells(std::string_view line);
 // A cell that no spreadsheet takes for a formula: quoted if need be, and with a ' before what would
 // begin one, after any other '. csv_cells gives the text back, trimmed.
 std::string csv_cell(std::string_view text);
+void append_csv_cell(std::string& line, std::string_view text);
 
 }  // namespace usaged::core

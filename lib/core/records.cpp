@@ -1,8 +1,11 @@
 #include "core/records.h"
 
+#include <fmt/compile.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -91,10 +94,6 @@ Row row_of_json(const std::string& line) {
   return row;
 }
 
-std::string number(const std::optional<double>& value) {
-  return value ? fmt::format("{}", *value) : "";
-}
-
 std::optional<std::int64_t> seconds_known(const Record& record) {
   if (record.interval.count() == 0) return std::nullopt;
   return record.interval.count();
@@ -112,11 +111,28 @@ std::vector<std::string> record_columns() {
 std::string record_header() { return join(record_columns(), ",") + "\r\n"; }
 
 std::string record_csv(const Record& record) {
+  constexpr std::size_t kMostlyAtMost = 160;
   const UsageTotal& usage = record.usage;
-  return fmt::format("{},{},{},{},{},{},{},{},{},{}\r\n", format_time(record.taken_at),
-                     usage.account, record.region, csv_cell(usage.type), number(usage.total),
-                     number(usage.cost), csv_cell(usage.provider), csv_cell(usage.currency),
-                     csv_cell(record.target), number(seconds_known(record)));
+  std::string line = format_time(record.taken_at);
+  line.reserve(kMostlyAtMost);
+  const auto text = [&line](std::string_view cell) {
+    line += ',';
+    append_csv_cell(line, cell);
+  };
+  const auto number = [&line](const auto& value) {
+    line += ',';
+    if (value) fmt::format_to(std::back_inserter(line), FMT_COMPILE("{}"), *value);
+  };
+  text(usage.account);
+  text(record.region);
+  text(usage.type);
+  number(usage.total);
+  number(usage.cost);
+  text(usage.provider);
+  text(usage.currency);
+  text(record.target);
+  number(seconds_known(record));
+  return line += "\r\n";
 }
 
 std::string record_ndjson(const Record& record) {

@@ -1,5 +1,7 @@
 #include "core/time.h"
 
+#include <fmt/compile.h>
+
 #include <array>
 #include <charconv>
 #include <optional>
@@ -110,8 +112,8 @@ constexpr std::int64_t kLastUnixSecond = 253402300799;  // 9999-12-31T23:59:59Z
 
 std::string format_time(Time t) {
   const Civil c = to_civil(t);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", c.year, c.month, c.day, c.hour,
-                     c.minute, c.second);
+  return fmt::format(FMT_COMPILE("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z"), c.year, c.month, c.day,
+                     c.hour, c.minute, c.second);
 }
 
 std::string format_day(std::int64_t day) {

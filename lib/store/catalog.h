@@ -17,10 +17,10 @@ namespace usaged::store {
 
 // What a series is without its account.
 struct SeriesKind {
-  std::string region;
-  std::string type;
-  std::string provider;
-  std::string currency;
+  core::Interned region;
+  core::Interned type;
+  core::Interned provider;
+  core::Interned currency;
 };
 
 // The series of a database in memory, 8 bytes each beside their accounts: rows of `series` are only

@@ -74,8 +74,9 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
       }
       std::ranges::sort(rows, {}, [](const auto& row) { return std::get<0>(row); });
       for (const auto& [rank, row, reading] : rows) {
-        poll.record.usage = {row->account(),  row->type(),       row->provider(),
-                             row->currency(), total_of(reading), cost_of(reading)};
+        const SeriesKind& kind = row->kind();
+        poll.record.usage = {row->account(), kind.type,         kind.provider,
+                             kind.currency,  total_of(reading), cost_of(reading)};
         use(poll.record);
       }
     }

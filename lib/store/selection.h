@@ -27,6 +27,7 @@ class SeriesRow {
   void set_target(const std::string& target) { target_ = &target; }
 
   const std::string& account() const { return *account_; }
+  const SeriesKind& kind() const { return *kind_; }
   const std::string& region() const { return kind_->region; }
   const std::string& type() const { return kind_->type; }
   const std::string& provider() const { return kind_->provider; }
