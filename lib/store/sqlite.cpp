@@ -53,23 +53,12 @@ std::unique_ptr<Statement> SqliteEngine::prepare(const std::string& sql) {
 
 SQLite::Statement& SqliteEngine::prepared(Kept& kept, const char* sql) {
   if (!kept) kept.emplace(db_, sql);
-  kept->tryReset();
+  kept->tryReset();  // of an error that was told
   return *kept;
 }
 
-void SqliteEngine::run(Kept& kept, const char* sql) {
-  SQLite::Statement& statement = prepared(kept, sql);
-  try {
-    statement.exec();
-  } catch (...) {
-    statement.tryReset();
-    throw;
-  }
-  statement.reset();
-}
-
 // One that becomes a write later would fail at once where another writes, however patient.
-void SqliteEngine::begin_write() { run(begin_write_, "BEGIN IMMEDIATE"); }
+void SqliteEngine::begin_write() { prepared(begin_write_, "BEGIN IMMEDIATE").exec(); }
 
 void SqliteEngine::commit() {
   SQLite::Statement& count =
@@ -77,7 +66,7 @@ void SqliteEngine::commit() {
   count.executeStep();
   const std::int64_t transactions = count.getColumn(0).getInt64();
   count.reset();
-  run(commit_, "COMMIT");
+  prepared(commit_, "COMMIT").exec();
   if (lock_ != nullptr) lock_->set_high_water(transactions);
 }
 

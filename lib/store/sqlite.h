@@ -18,7 +18,7 @@ class SqliteEngine : public Engine {
   std::unique_ptr<Statement> prepare(const std::string& sql) override;
   void execute(const std::string& sql) override { db_.exec(sql); }
   void begin_write() override;
-  void begin_read() override { run(begin_read_, "BEGIN"); }
+  void begin_read() override { prepared(begin_read_, "BEGIN").exec(); }
   void commit() override;
   void roll_back() noexcept override;
   void set_deadline(std::chrono::steady_clock::time_point deadline) override;
@@ -32,7 +32,6 @@ class SqliteEngine : public Engine {
   // Each transaction has these: they are prepared once.
   using Kept = std::optional<SQLite::Statement>;
   SQLite::Statement& prepared(Kept& kept, const char* sql);
-  void run(Kept& kept, const char* sql);
 
   SQLite::Database db_;
   Kept begin_read_, begin_write_, count_, commit_;
