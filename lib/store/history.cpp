@@ -65,10 +65,9 @@ void each_sample(Samples& samples, const FewSeries::Ids& few, const Scope& scope
                  const GoodPoll& good, const Use& use) {
   const PollRef poll = scope.ref(good);
   if (few) {
-    for (const std::int64_t id : *few) {
-      const auto reading = samples.find(poll, id);
-      if (reading && !reading->has(Reading::kGone)) use(id, *reading);
-    }
+    samples.each(poll, *few, [&](std::int64_t series, const Reading& reading) {
+      if (!reading.has(Reading::kGone)) use(series, reading);
+    });
     return;
   }
   for (const Sample& sample : samples.of(poll)) {

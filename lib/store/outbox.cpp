@@ -224,8 +224,9 @@ core::Silence Store::end_silence(std::int64_t id, Time now) {
                  "WHERE id = ?2");
     put(update, 1, now);
     update.bind(2, id);
-    if (update.run_for_count() == 0)
+    if (update.run_for_count() == 0) {
       throw Error(ErrorCode::kNotFound, "there is no silence {}", id);
+    }
     Query query(db_, fmt::format("SELECT {} FROM silence WHERE id = ?", kSilenceColumns));
     query.bind(1, id);
     query.step();

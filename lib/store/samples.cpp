@@ -139,17 +139,22 @@ std::vector<Sample> Samples::of(const PollRef& poll) {
 }
 
 std::optional<Reading> Samples::find(const PollRef& poll, std::int64_t series) {
-  Cached* cached = block_of(poll, bucket_of(series));
-  if (cached == nullptr) return std::nullopt;
-  Cached::Line& line = cached->lines[series];
-  if (line.number != cached->number) {
-    line.number = cached->number;
+  std::optional<Reading> found;
+  each(poll, {&series, 1}, [&](std::int64_t, const Reading& reading) { found = reading; });
+  return found;
+}
+
+const Reading* Samples::Cached::reading(std::int64_t series) {
+  lines.resize(kSeriesOfBlock);
+  Line& line = lines[static_cast<std::size_t>(series % kSeriesOfBlock)];
+  if (line.number != number) {
+    line.number = number;
     line.readings.clear();
-    if (const auto found = cached->block.find(series)) cached->block.read(*found, line.readings);
+    if (const auto found = block.find(series)) block.read(*found, line.readings);
   }
-  if (line.readings.empty()) return std::nullopt;
-  const Reading& reading = line.readings[cached->frame];
-  return reading.state == 0 ? std::nullopt : std::optional(reading);
+  if (line.readings.empty()) return nullptr;
+  const Reading& reading = line.readings[frame];
+  return reading.state == 0 ? nullptr : &reading;
 }
 
 void Samples::forget() {

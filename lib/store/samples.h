@@ -41,7 +41,19 @@ class Samples {
   std::vector<Sample> of(const PollRef& poll);
   // Of one series; nullopt if it said nothing. Fast for one poll after the other.
   std::optional<Reading> find(const PollRef& poll, std::int64_t series);
-  // What find() has read is read anew: it may have changed since.
+  // Calls use(series, reading) for those of some series, in order, of which it said something.
+  template <typename Use>
+  void each(const PollRef& poll, std::span<const std::int64_t> series, const Use& use) {
+    for (auto one = series.begin(); one != series.end();) {
+      const std::int64_t bucket = bucket_of(*one);
+      Cached* cached = block_of(poll, bucket);
+      for (; one != series.end() && bucket_of(*one) == bucket; ++one) {
+        const Reading* reading = cached == nullptr ? nullptr : cached->reading(*one);
+        if (reading != nullptr) use(*one, *reading);
+      }
+    }
+  }
+  // What find() and each() have read is read anew: it may have changed since.
   void forget();
   // The blocks of days that are over, of some neighbouring series, in no order of time.
   using UseBlock = std::function<void(std::string_view)>;
@@ -70,7 +82,7 @@ class Samples {
 
   enum Level { kPoll = 0, kDay = 1, kMonth = 2 };
 
-  // The block that find() read last of some series, their lines, and blocks of the days after.
+  // The block that each() read last of some series, their lines, and blocks of the days after.
   struct Cached {
     std::string bytes;
     BlockReader block;
@@ -82,7 +94,7 @@ class Samples {
       std::uint64_t number = 0;  // of the block that it is of
       std::vector<Reading> readings;
     };
-    std::map<std::int64_t, Line> lines;
+    std::vector<Line> lines;  // by the series' place in its bucket
     struct Day {
       std::int64_t day;
       std::string bytes;
@@ -93,6 +105,8 @@ class Samples {
 
     // Goes on with this block; false if it does not have the poll.
     bool use(std::string_view block_bytes, std::int64_t poll);
+    // What the last poll said; nullptr if nothing.
+    const Reading* reading(std::int64_t series);
     void forget();
   };
   struct Row {
