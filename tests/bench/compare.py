@@ -174,6 +174,7 @@ class Victoria:
                 "-search.maxUniqueTimeseries=10000000",
                 "-search.maxPointsPerTimeseries=100000",
                 "-search.latencyOffset=0s",
+                "-search.maxQueryDuration=10m",
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
