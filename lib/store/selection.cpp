@@ -196,12 +196,12 @@ void Selection::load_series(Reader& reader, const Filter& filter, const AllTags&
 void Selection::load_kinds(Reader& reader, const Filter& filter) {
   Query query(reader.db(), "SELECT id, region, type, provider, currency FROM kind ORDER BY id");
   while (query.step()) {
-    SeriesKind kind{query.text(1), query.text(2), query.text(3), query.text(4)};
+    const SeriesKind kind{query.text(1), query.text(2), query.text(3), query.text(4)};
     if (!matches(filter.regions, kind.region) || !matches(filter.types, kind.type) ||
         !matches(filter.providers, kind.provider)) {
       continue;
     }
-    own_kinds_.push_back(std::move(kind));
+    own_kinds_.push_back(kind);
     series_.emplace_back(query.integer(0), SeriesRow::kNobody, own_kinds_.back());
   }
 }
