@@ -41,49 +41,47 @@ int new_eventfd() {
   return fd;
 }
 
-// Reads along, whatever the socket is.
+// What a connection has, whatever its socket is.
 struct Framed {
   Framing framing;
-
-  int read_along(const void* buffer, int count) {
-    if (count > 0)
-      framing.feed({static_cast<const char*>(buffer), static_cast<std::size_t>(count)});
-    return count;
-  }
 };
 
-class PlainConnection : public Poco::Net::StreamSocketImpl, public Framed {
+// A socket that reads along.
+template <typename Socket>
+class FramedSocket : public Socket, public Framed {
  public:
-  explicit PlainConnection(int fd) : StreamSocketImpl(fd) {}
-  using StreamSocketImpl::receiveBytes;
+  template <typename... Arguments>
+  explicit FramedSocket(Arguments&&... arguments) : Socket(std::forward<Arguments>(arguments)...) {}
+  using Socket::receiveBytes;
   int receiveBytes(void* buffer, int length, int flags) override {
-    return read_along(buffer, StreamSocketImpl::receiveBytes(buffer, length, flags));
+    const int count = Socket::receiveBytes(buffer, length, flags);
+    if (count > 0) framing.feed({static_cast<char*>(buffer), static_cast<std::size_t>(count)});
+    return count;
   }
   // Poco's makes and closes an epoll(7) for each call.
   bool poll(const Poco::Timespan& timeout, int mode) override {
-    pollfd fd{sockfd(), 0, 0};
-    if ((mode & SELECT_READ) != 0) fd.events |= POLLIN;
-    if ((mode & SELECT_WRITE) != 0) fd.events |= POLLOUT;
+    pollfd fd{this->sockfd(), 0, 0};
+    if (fd.fd == POCO_INVALID_SOCKET) throw Poco::Net::InvalidSocketException();
+    if ((mode & Socket::SELECT_READ) != 0) fd.events |= POLLIN;
+    if ((mode & Socket::SELECT_WRITE) != 0) fd.events |= POLLOUT;
     int ready = 0;
     do {
       ready = ::poll(&fd, 1, static_cast<int>(timeout.totalMilliseconds()));
     } while (ready < 0 && errno == EINTR);
-    if (ready < 0) error(errno);
+    if (ready < 0) Socket::error(errno);
     return ready > 0;
   }
 };
 
-class TlsConnection : public Poco::Net::SecureStreamSocketImpl, public Framed {
+using PlainConnection = FramedSocket<Poco::Net::StreamSocketImpl>;
+
+class TlsConnection : public FramedSocket<Poco::Net::SecureStreamSocketImpl> {
  public:
   TlsConnection(int fd, const Poco::Net::Context::Ptr& context)
-      : SecureStreamSocketImpl(
+      : FramedSocket(
             Poco::AutoPtr<Poco::Net::StreamSocketImpl>(new Poco::Net::StreamSocketImpl(fd)),
             context) {
     acceptSSL();
-  }
-  using SecureStreamSocketImpl::receiveBytes;
-  int receiveBytes(void* buffer, int length, int flags) override {
-    return read_along(buffer, SecureStreamSocketImpl::receiveBytes(buffer, length, flags));
   }
 };
 
