@@ -10,7 +10,7 @@ namespace {
 
 // The blocks that may hold a poll (?1 scope, ?2 poll, ?3 day, ?4 month) of all series, or of a
 // bucket (?5) with those of the days after until ?6. One statement, so that none can move
-// meanwhile.
+// meanwhile. (`level > 0` is what the index by bucket is of.)
 constexpr const char* kBlocks =
     "SELECT data FROM sample_block WHERE scope_id = ?1 AND level = 0 AND at = ?2 "
     "UNION ALL SELECT data FROM sample_block WHERE scope_id = ?1 AND level = 1 AND at = ?3 "
@@ -145,7 +145,6 @@ std::optional<Reading> Samples::find(const PollRef& poll, std::int64_t series) {
 }
 
 const Reading* Samples::Cached::reading(std::int64_t series) {
-  lines.resize(kSeriesOfBlock);
   Line& line = lines[static_cast<std::size_t>(series % kSeriesOfBlock)];
   if (line.number != number) {
     line.number = number;
@@ -174,6 +173,7 @@ void Samples::Cached::forget() {
 bool Samples::Cached::use(std::string_view block_bytes, std::int64_t poll) {
   bytes = block_bytes;
   block.open(bytes);
+  lines.resize(kSeriesOfBlock);
   ++number;
   const auto found = block.frame_of(poll);
   if (found) frame = *found;

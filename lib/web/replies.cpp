@@ -602,6 +602,7 @@ void put_number(std::string& text, Number number) {
 constexpr std::size_t kLineBytes = 256;
 constexpr std::size_t kPointBytes = 32;
 
+// Both are numbers, and of the same text.
 bool same(const std::optional<double>& a, const std::optional<double>& b) {
   return a && b && std::bit_cast<std::uint64_t>(*a) == std::bit_cast<std::uint64_t>(*b);
 }
@@ -617,7 +618,7 @@ void put_points(std::string& text, const std::vector<Time>& times,
     text += i > 0 ? ",[" : "[";
     put_number(text, core::unix_seconds(times[i]));
     text += ',';
-    if (values[i] && i > 0 && same(values[i], values[i - 1])) {
+    if (i > 0 && same(values[i], values[i - 1])) {
       text.append(text, number, length);
     } else if (values[i]) {
       number = text.size();
