@@ -309,9 +309,11 @@ store::Delivery Notifier::attempt(Line& line, const store::Notification& message
   store::Delivery delivery;
   delivery.at = world_.clock.now();
   delivery.error = result.error;
-  const core::Seconds wait = std::max(net::delivery_backoff(message.attempts + 1),
-                                      result.retry_after.value_or(core::Seconds{0}));
-  delivery.next_attempt = delivery.at + wait;
+  // The second that now began a while ago: a receiver that asks for a time is not asked within it.
+  const core::Seconds asked =
+      result.retry_after ? *result.retry_after + core::Seconds{1} : core::Seconds{0};
+  delivery.next_attempt =
+      delivery.at + std::max(net::delivery_backoff(message.attempts + 1), asked);
   if (result.delivered) {
     delivery.state = store::DeliveryState::kDelivered;
   } else if (!result.retry || delivery.next_attempt > message.tried_from + net::kDeliveryPatience) {

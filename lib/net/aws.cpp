@@ -76,17 +76,6 @@ constexpr std::array<std::string_view, 6> kClockErrors{
 
 constexpr std::array<std::string_view, 2> kExpired{"ExpiredTokenException", "ExpiredToken"};
 
-// What the server's clock says; nullopt if it doesn't, or nothing that makes sense.
-std::optional<core::Time> date_of(const HttpReply& reply) {
-  const std::string text = reply.header("date");
-  if (text.empty()) return std::nullopt;
-  try {
-    return core::parse_http_date(text);
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
 }  // namespace
 
 std::string one_line(std::string_view text) {
@@ -225,7 +214,7 @@ HttpReply AwsClient::attempt(const AwsRequest& request, const sigv4::Credentials
   if (!reply.header("x-amzn-requestid").empty()) {
     stats.request_id = one_line(reply.header("x-amzn-requestid"));
   }
-  if (const auto server = date_of(reply)) stats.clock_skew = *server - world_.now();
+  if (const auto server = reply.date("date")) stats.clock_skew = *server - world_.now();
   return reply;
 }
 
@@ -283,7 +272,7 @@ std::string AwsClient::call(const AwsRequest& request, CallStats& stats) {
       message = error.message.empty() ? error.name : error.name + ": " + error.message;
       outcome = error.outcome;
       kind = error.retry;
-      const auto server = date_of(reply);
+      const auto server = reply.date("date");
       if (error.skewed_clock && !corrected && server &&
           std::chrono::abs(*server - signed_at) >= kSkewTolerance) {
         corrected = true;

@@ -100,6 +100,14 @@ std::string HttpReply::header(const std::string& name) const {
   return found == headers.end() ? "" : found->second;
 }
 
+std::optional<core::Time> HttpReply::date(const std::string& name) const {
+  try {
+    return core::parse_http_date(header(name));
+  } catch (const core::Error&) {
+    return std::nullopt;
+  }
+}
+
 bool is_link_address(const void* address) {
   sockaddr_storage storage{};
   sockaddr base{};

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/time.h"
+
 namespace usaged::net {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
@@ -49,6 +51,9 @@ struct HttpReply {
 
   // The first value of a header, or "".
   std::string header(const std::string& name) const;
+
+  // The date that a header is (RFC 9110, IMF-fixdate); nullopt if it is none.
+  std::optional<core::Time> date(const std::string& name) const;
 };
 
 // True for an address (a sockaddr) that refuse_link refuses.

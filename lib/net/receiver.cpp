@@ -15,6 +15,7 @@ namespace {
 using json = nlohmann::ordered_json;
 
 constexpr std::chrono::milliseconds kTimeout{15000};
+constexpr std::chrono::hours kLongestWait{24};
 constexpr std::size_t kMostReply = 1U << 20U;
 constexpr std::size_t kMostAnswer = 500;
 
@@ -41,6 +42,25 @@ std::string printable(std::string text) {
   return std::string(core::trim(text.substr(0, kMostAnswer)));
 }
 
+// What Retry-After asks for, up to a day: seconds, or a date by the clock that set the reply's Date
+// (RFC 9110, 10.2.3).
+std::optional<std::chrono::seconds> retry_after(const HttpReply& reply) {
+  const std::string hint = reply.header("retry-after");
+  std::chrono::seconds wait{0};
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(hint.data(), hint.data() + hint.size(), seconds);
+  if (error == std::errc{} && end == hint.data() + hint.size()) {
+    wait = std::chrono::seconds{seconds};
+  } else {
+    const auto date = reply.date("retry-after");
+    const auto now = reply.date("date");
+    if (!date || !now) return std::nullopt;
+    wait = *date - *now;
+  }
+  if (wait < std::chrono::seconds{0}) return std::nullopt;
+  return std::min<std::chrono::seconds>(wait, kLongestWait);
+}
+
 DeliveryResult result_of(const HttpReply& reply) {
   DeliveryResult result;
   if (reply.failure) {
@@ -61,12 +81,7 @@ DeliveryResult result_of(const HttpReply& reply) {
   if (reply.status >= 300 && reply.status < 400) result.error += ", a redirect, is not followed";
   result.retry =
       reply.status == 408 || reply.status == 425 || reply.status == 429 || reply.status >= 500;
-  const std::string hint = reply.header("retry-after");
-  int seconds = 0;
-  const auto [end, error] = std::from_chars(hint.data(), hint.data() + hint.size(), seconds);
-  if (!hint.empty() && error == std::errc{} && end == hint.data() + hint.size() && seconds >= 0) {
-    result.retry_after = std::chrono::seconds{std::min(seconds, 86400)};
-  }
+  result.retry_after = retry_after(reply);
   return result;
 }
 

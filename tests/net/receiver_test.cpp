@@ -247,7 +247,24 @@ TEST(Receiver, KnowsWhatIsWorthAnotherAttempt) {
   EXPECT_FALSE(result_of(FakeHttp::broken(TransportFailure::kRefused)).retry);
   EXPECT_EQ(result_of(FakeHttp::answer(429, "", {{"retry-after", "120"}})).retry_after,
             std::chrono::seconds{120});
-  EXPECT_FALSE(result_of(FakeHttp::answer(503, "", {{"retry-after", "soon"}})).retry_after);
+  const std::string date = "Wed, 21 Oct 2026 07:28:00 GMT";
+  EXPECT_EQ(
+      result_of(FakeHttp::answer(
+                    503, "", {{"retry-after", date}, {"date", "Wed, 21 Oct 2026 07:26:30 GMT"}}))
+          .retry_after,
+      std::chrono::seconds{90});
+  EXPECT_EQ(result_of(FakeHttp::answer(503, "", {{"retry-after", "99999999999"}})).retry_after,
+            std::chrono::hours{24});
+  for (const auto& [hint, now] :
+       std::vector<std::pair<std::string, std::string>>{{"soon", date},
+                                                        {"-1", date},
+                                                        {"", date},
+                                                        {date, ""},
+                                                        {date, "Wed, 21 Oct 2026 07:28:01 GMT"}}) {
+    EXPECT_FALSE(
+        result_of(FakeHttp::answer(503, "", {{"retry-after", hint}, {"date", now}})).retry_after)
+        << hint;
+  }
   EXPECT_EQ(result_of(FakeHttp::answer(200, "ok\n")).answer, "HTTP 200: ok");
 }
 
