@@ -95,13 +95,14 @@ int Notifier::deliver_due() {
 }
 
 int Notifier::serve(Line& line, bool at_once) {
+  const bool polled = line.polled.exchange(false);
   if (!world_.store.holds(store::receiver_duty(line.receiver->name))) {
     line.news = false;
-    line.polled = false;
     return 0;
   }
   if (line.receiver->kind == ReceiverKind::kPing) {
-    if (line.polled.exchange(false)) send_ping(line);
+    line.news = false;
+    if (polled) send_ping(line);
     return 0;
   }
   const Time now = world_.clock.now();

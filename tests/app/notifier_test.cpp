@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <thread>
 
 #include "app/notices.h"
 #include "core/error.h"
@@ -359,6 +361,25 @@ TEST_F(NotifierTest, AReceiverThatHangsDelaysNoOther) {
   notifier.notice();
   ASSERT_TRUE(support::eventually([&] { return good.requests().size() == 2; }));
   EXPECT_EQ(slow.requests().size(), 1U);
+  world_.stop->request();
+  notifier.join();
+}
+
+TEST_F(NotifierTest, SleepsOnceWhatAPollCallsForIsDone) {
+  support::Recorder recorder;
+  world_.config.receivers = {make_receiver("hook", ReceiverKind::kWebhook, recorder.url()),
+                             make_receiver("ping", ReceiverKind::kPing, recorder.url())};
+  world_.config.receivers[0].group_wait = core::Seconds{0};
+  fire({"hook"});
+  Notifier& notifier = start();
+  notifier.start();
+  notifier.notice();
+  notifier.polled();
+  ASSERT_TRUE(support::eventually([&] { return recorder.requests().size() == 2; }));
+  // Of the processor's time, whoever doesn't sleep takes all of a third of a second.
+  const std::clock_t before = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds{333});
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 10);
   world_.stop->request();
   notifier.join();
 }

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from usaged import Daemon, Simulator, command, cpu_seconds  # noqa: E402
+from usaged import Daemon, Hook, Simulator, command, cpu_seconds  # noqa: E402
 
 STARTS = 7
 
@@ -34,10 +34,12 @@ def usage(pid):
 
 with tempfile.TemporaryDirectory() as folder:
     copy = shutil.copy(database, folder + "/u.db")
+    hook = Hook()
     simulator = Simulator(binary, folder, "--accounts", "1600", "--regions", "us-east-1")
     Path(folder, "c.yaml").write_text(
         f"database: {copy}\nhttp: {{port: 0}}\ncollection: {{interval: 1d}}\n"
-        f"targets: [{{name: organization, regions: [us-east-1], endpoint: '{simulator.url}'}}]\n",
+        f"targets: [{{name: organization, regions: [us-east-1], endpoint: '{simulator.url}'}}]\n"
+        f"receivers: [{{name: hook, kind: webhook, url: '{hook.url}'}}, {{name: ping, kind: ping, url: '{hook.url}'}}]\n",
         encoding="ascii",
     )
     # What is due comes first.
@@ -63,7 +65,13 @@ with tempfile.TemporaryDirectory() as folder:
     size = os.path.getsize(copy) >> 20
     print(f"start to READY on {size} MB: {statistics.median(times):.0f} ms (median of {STARTS}), at most {max(times):.0f} ms", flush=True)
 
+    # It sleeps as one that has polled.
     daemon, _ = start()
+    before = len(daemon.data("/api/v1/polls"))
+    assert daemon.ask("/api/v1/polls", {})[0] == 202
+    while len(daemon.data("/api/v1/polls")) == before:
+        time.sleep(0.5)
+    time.sleep(5)
     cpu, _, switches = usage(daemon.process.pid)
     peak = 0
     for _ in range(seconds):

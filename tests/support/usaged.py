@@ -115,26 +115,48 @@ class Daemon(Program):
 
 
 class Hook:
-    """A webhook, which keeps the bodies that it got by webhook-id."""
+    """A webhook, which keeps the bodies that it got by webhook-id. What it answers is up to answer(handler, attempt),
+    the number of times that it got this id; 200 without one. It listens once it is made, or after start()."""
 
-    def __init__(self):
-        self.received, self.lock = {}, threading.Lock()
+    def __init__(self, answer=lambda handler, _: handler.reply(200), listens=True):
+        self.received, self.times, self.lock = {}, {}, threading.Lock()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 with outer.lock:
-                    outer.received.setdefault(self.headers["webhook-id"], []).append(body)
-                self.send_response(200)
+                    bodies = outer.received.setdefault(self.headers["webhook-id"], [])
+                    bodies.append(body)
+                    outer.times.setdefault(self.headers["webhook-id"], []).append(time.monotonic())
+                    attempt = len(bodies)
+                answer(self, attempt)
+
+            def do_GET(self):
+                self.reply(200)
+
+            def reply(self, status, **headers):
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name.replace("_", "-"), value)
                 self.end_headers()
 
             def log_message(self, *_):
                 pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{server.server_port}/"
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, *_):
+                pass  # who asked did not wait for the answer
+
+        self.server = Server(("127.0.0.1", 0), Handler, bind_and_activate=False)
+        self.server.server_bind()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        if listens:
+            self.start()
+
+    def start(self):
+        self.server.server_activate()
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def bodies(self):
         with self.lock:
