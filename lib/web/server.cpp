@@ -710,7 +710,8 @@ Server::Server(ServerOptions options, ServerWorld world, const Counters& counter
   Poco::Net::HTTPServerParams::Ptr params = new Poco::Net::HTTPServerParams;
   params->setMaxThreads(kThreads);
   params->setMaxQueued(kQueued);
-  params->setThreadIdleTime(Poco::Timespan(1, 0));
+  // The last thread of a server stays, and looks this often whether something waits.
+  params->setThreadIdleTime(Poco::Timespan(30, 0));
   params->setTimeout(Poco::Timespan(kHeaderDeadline.count(), 0));
   params->setKeepAliveTimeout(Poco::Timespan(kHeaderDeadline.count(), 0));
   params->setMaxKeepAliveRequests(0);

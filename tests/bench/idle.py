@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from usaged import Daemon, Hook, Simulator, command, cpu_seconds  # noqa: E402
 
 STARTS = 7
+REGIONS = ("us-east-1", "us-east-2", "us-west-2")
 
 binary, database = sys.argv[1:3]
 seconds = int(sys.argv[3]) if len(sys.argv) > 3 else 600
@@ -35,10 +36,10 @@ def usage(pid):
 with tempfile.TemporaryDirectory() as folder:
     copy = shutil.copy(database, folder + "/u.db")
     hook = Hook()
-    simulator = Simulator(binary, folder, "--accounts", "1600", "--regions", "us-east-1")
+    simulator = Simulator(binary, folder, "--accounts", "100", "--regions", ",".join(REGIONS))
     Path(folder, "c.yaml").write_text(
         f"database: {copy}\nhttp: {{port: 0}}\ncollection: {{interval: 1d}}\n"
-        f"targets: [{{name: organization, regions: [us-east-1], endpoint: '{simulator.url}'}}]\n"
+        f"targets: [{{name: organization, regions: [{', '.join(REGIONS)}], endpoint: '{simulator.url}'}}]\n"
         f"receivers: [{{name: hook, kind: webhook, url: '{hook.url}'}}, {{name: ping, kind: ping, url: '{hook.url}'}}]\n",
         encoding="ascii",
     )
@@ -67,9 +68,9 @@ with tempfile.TemporaryDirectory() as folder:
 
     # It sleeps as one that has polled.
     daemon, _ = start()
-    before = len(daemon.data("/api/v1/polls"))
+    newest = daemon.ask("/api/v1/polls?limit=1")
     assert daemon.ask("/api/v1/polls", {})[0] == 202
-    while len(daemon.data("/api/v1/polls")) == before:
+    while daemon.ask("/api/v1/polls?limit=1") == newest:
         time.sleep(0.5)
     time.sleep(5)
     cpu, _, switches = usage(daemon.process.pid)
