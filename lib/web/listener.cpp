@@ -85,6 +85,8 @@ class TlsConnection : public FramedSocket<Poco::Net::SecureStreamSocketImpl> {
   }
 };
 
+constexpr int kShortagePauseMs = 100;
+
 // Wraps each connection in TLS as long as there is a certificate. The handshake is part of the
 // first read, so that it is the connection's thread that waits for it.
 class Listener : public Poco::Net::ServerSocketImpl {
@@ -111,7 +113,11 @@ class Listener : public Poco::Net::ServerSocketImpl {
     do {
       fd = ::accept4(sockfd(), from, &size, SOCK_CLOEXEC);
     } while (fd < 0 && errno == EINTR);
-    if (fd < 0) error(errno);
+    if (fd < 0) {
+      const int reason = errno;
+      if (is_shortage(reason)) pause();
+      error(reason);
+    }
     client = Poco::Net::SocketAddress(from, size);
     const auto context = tls_ ? tls_->context() : nullptr;
     if (context.isNull()) return new PlainConnection(fd);
@@ -119,6 +125,15 @@ class Listener : public Poco::Net::ServerSocketImpl {
   }
 
  private:
+  // What can't be accepted stays there, and would be tried again at once, in vain.
+  static bool is_shortage(int reason) {
+    return reason == EMFILE || reason == ENFILE || reason == ENOBUFS || reason == ENOMEM;
+  }
+  void pause() const {
+    pollfd wake{wake_, POLLIN, 0};
+    ::poll(&wake, 1, kShortagePauseMs);
+  }
+
   std::shared_ptr<const Tls> tls_;
   int wake_ = new_eventfd();
 };

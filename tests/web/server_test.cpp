@@ -6,13 +6,19 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
+#include <string_view>
 #include <thread>
 
 #include "core/text.h"
@@ -561,6 +567,27 @@ TEST_F(ServerTest, DrippingConnectionsDoNotKeepOthersOut) {
     }
   }
   EXPECT_EQ(answered, 20);
+}
+
+TEST_F(ServerTest, WithoutFreeDescriptorsConnectionsWait) {
+  const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{3, before.rlim_max};  // the three that each program begins with
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Poco::Net::SocketAddress address("127.0.0.1", static_cast<Poco::UInt16>(port_));
+  EXPECT_EQ(::connect(client, address.addr(), address.length()), 0);
+  // Of the processor's time, whoever doesn't wait takes all of a third of a second.
+  const std::clock_t start = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds{333});
+  EXPECT_LT(std::clock() - start, CLOCKS_PER_SEC / 20);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  const std::string_view request = "GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  EXPECT_EQ(::send(client, request.data(), request.size(), 0), std::ssize(request));
+  std::array<char, 12> answer{};
+  EXPECT_EQ(::recv(client, answer.data(), answer.size(), MSG_WAITALL), std::ssize(answer));
+  EXPECT_EQ(std::string(answer.data(), answer.size()), "HTTP/1.1 200");
+  ::close(client);
 }
 
 TEST_F(ServerTest, MetricsShowTheUsageAndHowOldItIs) {
