@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -26,9 +27,11 @@ sqlite3_file* real(sqlite3_file* file) { return reinterpret_cast<sqlite3_file*>(
 
 using Checksum = std::array<unsigned char, kChecksumBytes>;
 
+// In one read where the machine has it so: of each page that is read there are a thousand.
 std::uint32_t little_endian(const unsigned char* at) {
-  return static_cast<std::uint32_t>(at[0]) | static_cast<std::uint32_t>(at[1]) << 8U |
-         static_cast<std::uint32_t>(at[2]) << 16U | static_cast<std::uint32_t>(at[3]) << 24U;
+  std::uint32_t value = 0;
+  std::memcpy(&value, at, sizeof value);
+  return std::endian::native == std::endian::little ? value : __builtin_bswap32(value);
 }
 
 void put(unsigned char* to, std::uint32_t value) {
