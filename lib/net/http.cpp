@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <mutex>
 
@@ -98,6 +99,14 @@ HttpRequest local_request(const std::string& url, const std::string& path) {
 std::string HttpReply::header(const std::string& name) const {
   const auto found = headers.find(name);
   return found == headers.end() ? "" : found->second;
+}
+
+std::optional<std::int64_t> HttpReply::number(const std::string& name) const {
+  const std::string text = header(name);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
+  return value;
 }
 
 std::optional<core::Time> HttpReply::date(const std::string& name) const {

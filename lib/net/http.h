@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,6 +52,9 @@ struct HttpReply {
 
   // The first value of a header, or "".
   std::string header(const std::string& name) const;
+
+  // The number that a header is, from 0 on; nullopt if it is none, or beyond 2^63.
+  std::optional<std::int64_t> number(const std::string& name) const;
 
   // The date that a header is (RFC 9110, IMF-fixdate); nullopt if it is none.
   std::optional<core::Time> date(const std::string& name) const;

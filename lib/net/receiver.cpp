@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
@@ -45,12 +44,9 @@ std::string printable(std::string text) {
 // What Retry-After asks for, up to a day: seconds, or a date by the clock that set the reply's Date
 // (RFC 9110, 10.2.3).
 std::optional<std::chrono::seconds> retry_after(const HttpReply& reply) {
-  const std::string hint = reply.header("retry-after");
   std::chrono::seconds wait{0};
-  std::int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(hint.data(), hint.data() + hint.size(), seconds);
-  if (error == std::errc{} && end == hint.data() + hint.size()) {
-    wait = std::chrono::seconds{seconds};
+  if (const auto seconds = reply.number("retry-after")) {
+    wait = std::chrono::seconds{*seconds};
   } else {
     const auto date = reply.date("retry-after");
     const auto now = reply.date("date");

@@ -1,7 +1,6 @@
 #include "net/retry.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace usaged::net {
 namespace {
@@ -10,19 +9,15 @@ using std::chrono::milliseconds;
 
 constexpr int kMostTokens = 500;
 constexpr double kMostBackoffMs = 20000;
+constexpr std::int64_t kLongestHint = 86400000;
 constexpr milliseconds kMostBeyond{5000};
 
 int cost(RetryKind kind) { return kind == RetryKind::kThrottling ? 5 : 14; }
 
 std::optional<milliseconds> hint(const HttpReply& reply) {
   const auto number = [&](const std::string& name) -> std::optional<std::int64_t> {
-    const std::string text = reply.header(name);
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value < 0) {
-      return std::nullopt;
-    }
-    return std::min<std::int64_t>(value, 86400000);
+    const auto value = reply.number(name);
+    return value ? std::optional(std::min(*value, kLongestHint)) : std::nullopt;
   };
   if (const auto value = number("x-amz-retry-after")) return milliseconds{*value};
   if (const auto value = number("retry-after")) return milliseconds{*value * 1000};
