@@ -3,11 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
-#include <thread>
 
 #include "app/notices.h"
 #include "core/error.h"
@@ -376,10 +374,7 @@ TEST_F(NotifierTest, SleepsOnceWhatAPollCallsForIsDone) {
   notifier.notice();
   notifier.polled();
   ASSERT_TRUE(support::eventually([&] { return recorder.requests().size() == 2; }));
-  // Of the processor's time, whoever doesn't sleep takes all of a third of a second.
-  const std::clock_t before = std::clock();
-  std::this_thread::sleep_for(std::chrono::milliseconds{333});
-  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 10);
+  EXPECT_LT(support::processor_time_at_rest(), std::chrono::milliseconds{100});
   world_.stop->request();
   notifier.join();
 }

@@ -1,6 +1,6 @@
 """idle.py BINARY DATABASE [SECONDS]: how long the daemon takes from its start to READY on a database, and what
-it takes of CPU, memory and wake-ups while nothing is due (600 seconds by default). The database is one of
-make_history's; it is copied first."""
+it takes of CPU, memory and wake-ups while nothing is due (600 seconds by default). The database is one that
+`bench_load database` has made; it is copied first."""
 
 import os
 import re

@@ -11,18 +11,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-from usaged import Daemon, Hook, Simulator, command, verify  # noqa: E402
+from usaged import Daemon, Hook, Simulator, command, verify, wait  # noqa: E402
 
 binary = sys.argv[1]
-
-
-def wait(what, seconds, condition):
-    began = time.monotonic()
-    while time.monotonic() - began < seconds:
-        if condition():
-            return time.monotonic() - began
-        time.sleep(0.2)
-    sys.exit(f"not within {seconds} s: {what}")
 
 
 def fill_and_empty(daemon, hook, path):

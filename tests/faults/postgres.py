@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from postgres import postgres, small_disk  # noqa: E402
-from usaged import Daemon, Simulator, command  # noqa: E402
+from usaged import Daemon, Simulator, command, wait  # noqa: E402
 
 binary = sys.argv[1]
 
@@ -182,13 +182,6 @@ class Adder(threading.Thread):
         self.join()
 
 
-def wait_for(condition, seconds, what):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, what
-        time.sleep(0.1)
-
-
 # A primary that dies, and its standby, which has each commit before it is told.
 with tempfile.TemporaryDirectory(dir="/tmp") as folder, Simulator(binary, folder, "--accounts", "5") as simulator:
     with postgres(("synchronous_standby_names=*",)) as primary:
@@ -198,11 +191,11 @@ with tempfile.TemporaryDirectory(dir="/tmp") as folder, Simulator(binary, folder
             with Daemon(binary, folder) as daemon:
                 daemon.ready()
                 adder = Adder(daemon)
-                wait_for(lambda: len(adder.stored) > 50, 30, "nothing is stored")
+                wait("what is stored", 30, lambda: len(adder.stored) > 50)
                 primary.stop("immediate")
                 before, began = len(adder.stored), time.monotonic()
                 standby.promote()
-                wait_for(lambda: len(adder.stored) > before + 50, 60, "nothing is stored by the new primary")
+                wait("what the new primary stores", 60, lambda: len(adder.stored) > before + 50)
                 took = time.monotonic() - began
                 adder.end()
                 kept = standby.psql("SELECT comment FROM silence").splitlines()
@@ -210,7 +203,7 @@ with tempfile.TemporaryDirectory(dir="/tmp") as folder, Simulator(binary, folder
                 assert set(adder.stored) <= set(kept), f"lost: {set(adder.stored) - set(kept)}"
                 status, reply = daemon.ask("/api/v1/polls", {})
                 assert status == 202, reply
-                wait_for(lambda: int(standby.psql("SELECT count(*) FROM poll WHERE outcome = 'ok'")) >= 2, 30, "nothing is polled")
+                wait("the first polls", 30, lambda: int(standby.psql("SELECT count(*) FROM poll WHERE outcome = 'ok'")) >= 2)
                 daemon.stop()
             print(f"a primary that died: {before} silences told as stored and there, {adder.refused} refused, stored by its standby {took:.1f} s later")
 
@@ -221,7 +214,7 @@ def full_disk():
         with Daemon(binary, folder) as daemon:
             daemon.ready()
             adder = Adder(daemon)
-            wait_for(lambda: len(adder.stored) > 50, 30, "nothing is stored")
+            wait("what is stored", 30, lambda: len(adder.stored) > 50)
             ballast = Path(disk, "ballast")
             with open(ballast, "wb", buffering=0) as file:
                 try:
@@ -229,14 +222,14 @@ def full_disk():
                         file.write(bytes(1 << 16))
                 except OSError:
                     pass
-            wait_for(lambda: adder.refused > 20, 60, "a full disk does not stop anything")
+            wait("what a full disk refuses", 60, lambda: adder.refused > 20)
             before = len(adder.stored)
             assert daemon.process.poll() is None, "".join(daemon.log)
             health = daemon.ask("/-/healthy")[0]
             ballast.unlink()
             if server.process.poll() is not None:
                 server.start()
-            wait_for(lambda: len(adder.stored) > before + 50, 60, "nothing is stored once there is space")
+            wait("what is stored once there is space", 60, lambda: len(adder.stored) > before + 50)
             adder.end()
             kept = server.psql("SELECT comment FROM silence").splitlines()
             assert len(kept) == len(set(kept)) and set(adder.stored) <= set(kept), "lost, or stored twice"

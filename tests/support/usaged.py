@@ -163,6 +163,16 @@ class Hook:
             return [body for bodies in self.received.values() for body in bodies]
 
 
+def wait(what, seconds, condition):
+    """Until it holds; how many seconds that took. Ends the program if it is too many."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        if condition():
+            return time.monotonic() - began
+        time.sleep(0.1)
+    sys.exit(f"not within {seconds} s: {what}")
+
+
 def command(binary, folder, *words, **environment):
     """A command with FOLDER/c.yaml: exit code, standard output, standard error."""
     ran = subprocess.run(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <ctime>
 #include <functional>
 #include <thread>
 
@@ -14,6 +15,14 @@ inline bool eventually(const std::function<bool()>& condition) {
     std::this_thread::sleep_for(std::chrono::milliseconds{10});
   }
   return condition();
+}
+
+// How much of the processor's time this process takes while it has nothing to do for a third of a
+// second: less than a hundredth of that, or all of it where a thread goes round without a rest.
+inline std::chrono::milliseconds processor_time_at_rest() {
+  const std::clock_t before = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds{333});
+  return std::chrono::milliseconds{(std::clock() - before) * 1000 / CLOCKS_PER_SEC};
 }
 
 }  // namespace usaged::support
