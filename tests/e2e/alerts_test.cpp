@@ -29,7 +29,7 @@ class AlertsTest : public BinaryTest {
   json read(const std::string& what) { return command_json({what, "--json"})["data"]; }
 };
 
-// As the README has it, but for the ports and the wait.
+// As the README has it, but for the ports, the wait and where the database is.
 TEST_F(AlertsTest, TheReadmesFirstAlertIsRaisedAndSent) {
   const std::string url = simulate({});
   const std::string readme = core::read_file(std::string(SOURCE_DIR) + "/README.md");
@@ -37,6 +37,7 @@ TEST_F(AlertsTest, TheReadmesFirstAlertIsRaisedAndSent) {
   ASSERT_TRUE(std::regex_search(readme, found, std::regex("into `try.yaml`:\n\n((    .*\n)+)")));
   std::string config = std::regex_replace(found[1].str(), std::regex("(^|\n)    "), "$1");
   config = std::regex_replace(config, std::regex("http://127.0.0.1:10331"), url);
+  config = std::regex_replace(config, std::regex("usage\\.db"), database());
   std::ofstream(folder_.path("c.yaml")) << config << "    group_wait: 0s\nhttp: {port: 0}\n";
   auto environment = kCredentials;
   environment["AWS_ENDPOINT_URL"] = url;
