@@ -48,6 +48,21 @@ TEST_F(AlertsTest, TheReadmesFirstAlertIsRaisedAndSent) {
   }));
 }
 
+TEST_F(AlertsTest, ADaemonSleepsOnceAllIsToldOf) {
+  const std::string url = simulate({"--accounts", "3", "--regions", "us-east-1"});
+  configure_alerts(url, "  - {name: hook, url: '" + url + "/webhook', group_wait: 0s}\n" +
+                            "  - {name: ping, kind: ping, url: '" + url + "/webhook'}\n");
+  const Process daemon({kBinary, "run", "--config", folder_.path("c.yaml")}, kCredentials);
+  ASSERT_TRUE(eventually([&] {
+    const Ran ran = command({"notifications", "--state", "delivered", "--json"});
+    return ran.code == 0 && !json::parse(ran.output)["data"].empty();
+  }));
+  // What follows a message takes moments.
+  EXPECT_TRUE(eventually([&] {
+    return support::processor_time_at_rest(daemon.pid()) < std::chrono::milliseconds{50};
+  }));
+}
+
 TEST_F(AlertsTest, CommandsGoThroughTheDaemonWhileItRuns) {
   const std::string url = simulate({"--accounts", "3", "--regions", "us-east-1"});
   configure_alerts(url, "  - {name: hook, url: '" + url + "/webhook', group_wait: 0s}\n" +
