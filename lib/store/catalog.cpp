@@ -1,6 +1,14 @@
 #include "store/catalog.h"
 
+#include "store/database.h"
+
 namespace usaged::store {
+namespace {
+
+// A server may leave out ids, of what it took back; never this many at once.
+constexpr std::int64_t kMostLeftOut = 10'000'000;
+
+}  // namespace
 
 void SeriesCatalog::refresh(Connection& db) {
   Query newest(db, "SELECT coalesce(max(id), 0) FROM series");
@@ -22,7 +30,11 @@ void SeriesCatalog::refresh(Connection& db) {
       db,
       "SELECT id, account, region, type, provider, currency FROM series WHERE id >= ? ORDER BY id");
   query.bind(1, next);
-  while (query.step()) {
+  for (std::int64_t last = next; query.step(); last = query.integer(0)) {
+    if (query.integer(0) - last > kMostLeftOut) {
+      throw Damaged(fmt::format("{}: there can be no series {}, the last one before is {}", place_,
+                                query.integer(0), last));
+    }
     const auto text = [&query](int column) { return query.text(column); };
     rows.push_back({static_cast<std::uint32_t>(query.integer(0)), text(1), text(2), text(3),
                     text(4), text(5)});
@@ -44,6 +56,18 @@ void SeriesCatalog::refresh(Connection& db) {
     by_id_.resize(row.id + 1);
     by_id_[row.id] = {account->second, kind->second};
   }
+}
+
+bool SeriesCatalog::has(std::int64_t series) const {
+  return series >= 0 && static_cast<std::size_t>(series) < by_id_.size() &&
+         by_id_[static_cast<std::size_t>(series)].kind != kNone;
+}
+
+const SeriesCatalog::Entry& SeriesCatalog::entry_of(std::int64_t series) const {
+  if (!has(series)) {
+    throw Damaged(fmt::format("{}: a sample is of series {}, which there is not", place_, series));
+  }
+  return by_id_[static_cast<std::size_t>(series)];
 }
 
 std::vector<std::string> SeriesCatalog::accounts_from(const std::string& first,

@@ -12,6 +12,7 @@
 
 #include "core/interned.h"
 #include "store/connection.h"
+#include "store/postgres.h"
 
 namespace usaged::store {
 
@@ -24,7 +25,8 @@ struct SeriesKind {
 };
 
 // The series of a database in memory, 8 bytes each beside their accounts: rows of `series` are only
-// ever added. Readers share one; it grows as they look. What it refers to stays where it is.
+// ever added, and their ids follow each other but for a few that a server left out. Readers share
+// one; it grows as they look. What it refers to stays where it is.
 class SeriesCatalog {
  public:
   static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
@@ -33,7 +35,10 @@ class SeriesCatalog {
     std::uint32_t kind = kNone;
   };
 
-  // Adds what the database has had since.
+  explicit SeriesCatalog(const std::string& database) : place_(place_of(database)) {}
+
+  // Adds what the database has had since. Throws Damaged if the id of one is none that ever was
+  // given.
   void refresh(Connection& db);
 
   // While the rest is read.
@@ -43,14 +48,19 @@ class SeriesCatalog {
   const std::deque<SeriesKind>& kinds() const { return kinds_; }
   // Accounts in order from this one on, so many at most.
   std::vector<std::string> accounts_from(const std::string& first, std::size_t most) const;
-  // Of a series that it has.
+  bool has(std::int64_t series) const;
+  // Of a series that a sample names. Throws Damaged if there is none.
   const std::string& account_of(std::int64_t series) const {
-    return accounts_[by_id_[static_cast<std::size_t>(series)].account];
+    return accounts_[entry_of(series).account];
   }
+  const SeriesKind& kind_of(std::int64_t series) const { return kinds_[entry_of(series).kind]; }
   // The ids of an account's series, in order.
   const std::vector<std::uint32_t>& of_account(const std::string& account) const;
 
  private:
+  const Entry& entry_of(std::int64_t series) const;
+
+  std::string place_;
   mutable std::shared_mutex mutex_;
   std::vector<Entry> by_id_;
   std::deque<std::string> accounts_;

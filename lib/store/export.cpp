@@ -104,8 +104,7 @@ void each_snapshot(Reader& reader, core::Time end,
            reader.samples().of({scopes[{poll.target, poll.region}], poll.id, poll.started})) {
         if (sample.reading.has(Reading::kGone)) continue;
         const auto lock = catalog.lock();
-        const SeriesKind& kind =
-            catalog.kinds()[catalog.by_id()[static_cast<std::size_t>(sample.series)].kind];
+        const SeriesKind& kind = catalog.kind_of(sample.series);
         snapshot.totals.push_back({catalog.account_of(sample.series), kind.type, kind.provider,
                                    kind.currency, total_of(sample.reading),
                                    cost_of(sample.reading)});

@@ -47,7 +47,7 @@ class TrialCosts {
     catalog.refresh(reader_.db());
     const auto lock = catalog.lock();
     for (const std::uint32_t series : catalog.of_account(row.trial.account)) {
-      const SeriesKind& kind = catalog.kinds()[catalog.by_id()[series].kind];
+      const SeriesKind& kind = catalog.kind_of(series);
       if (kind.region != row.region || !core::trial_covers(row.trial.type, kind.type)) continue;
       const auto usage = monthly_usage(polls->second, series, row.trial.start);
       if (!usage) continue;
@@ -113,7 +113,7 @@ Reader::Reader(const std::string& path, std::shared_ptr<SeriesCatalog> catalog)
     : path_(path),
       db_(is_postgres(path) ? open_postgres_reader(path) : open_reader(path)),
       samples_(db_),
-      catalog_(catalog ? std::move(catalog) : std::make_shared<SeriesCatalog>()) {
+      catalog_(catalog ? std::move(catalog) : std::make_shared<SeriesCatalog>(path)) {
   if (!is_postgres(path)) add_sample_table(db_);
 }
 

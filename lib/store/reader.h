@@ -231,7 +231,7 @@ class ReaderPool {
   void give_back(std::unique_ptr<Reader> reader);
 
   std::string path_;
-  std::shared_ptr<SeriesCatalog> catalog_ = std::make_shared<SeriesCatalog>();
+  std::shared_ptr<SeriesCatalog> catalog_ = std::make_shared<SeriesCatalog>(path_);
   int most_;
   std::mutex mutex_;
   std::condition_variable freed_;

@@ -1,9 +1,23 @@
 #include "store/series.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
+#include "store/database.h"
+
 namespace usaged::store {
+namespace {
+
+// Ids follow each other, so that half of the numbers do.
+std::uint32_t checked(std::int64_t id) {
+  if (id < 0 || id >= std::numeric_limits<std::uint32_t>::max()) {
+    throw Damaged(fmt::format("there can be no series {}", id));
+  }
+  return static_cast<std::uint32_t>(id);
+}
+
+}  // namespace
 
 SeriesIndex::SeriesIndex(Connection& db, std::string region) : db_(db), region_(std::move(region)) {
   Query query(db_, "SELECT id, type, provider, currency FROM kind WHERE region = ? ORDER BY id");
@@ -30,7 +44,7 @@ SeriesIndex::Found SeriesIndex::find(const core::UsageTotal& total, core::Time f
   insert.bind(4, total.provider);
   insert.bind(5, total.currency);
   insert.bind(6, static_cast<std::int64_t>(core::unix_seconds(first_seen)));
-  return all.emplace_back(Found{static_cast<std::uint32_t>(insert.run_for_id()), kind});
+  return all.emplace_back(Found{checked(insert.run_for_id()), kind});
 }
 
 // Kinds follow each other as they did for the account before.
@@ -65,8 +79,8 @@ std::vector<SeriesIndex::Found>& SeriesIndex::of_account(const std::string& acco
     query.bind(1, account);
     query.bind(2, region_);
     while (query.step()) {
-      place->second.push_back({static_cast<std::uint32_t>(query.integer(0)),
-                               kind_of(query.text(1), query.text(2), query.text(3))});
+      place->second.push_back(
+          {checked(query.integer(0)), kind_of(query.text(1), query.text(2), query.text(3))});
     }
   }
   last_account_ = &place->first;

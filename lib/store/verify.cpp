@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "store/block.h"
+#include "store/catalog.h"
 #include "store/database.h"
 #include "store/poll_day.h"
 
@@ -20,6 +21,38 @@ std::int64_t high_water_beside(const std::string& path) {
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+// Blocks of samples that can't be read, or are of series that are not there.
+void find_wrong_blocks(Connection& db, const std::string& path,
+                       std::vector<std::string>& problems) {
+  SeriesCatalog catalog(path);
+  try {
+    catalog.refresh(db);
+  } catch (const Damaged& e) {
+    problems.emplace_back(e.what());
+    return;
+  }
+  Query blocks(db,
+               "SELECT b.id, s.target, s.region, b.data FROM sample_block b JOIN scope s ON s.id = "
+               "b.scope_id");
+  std::vector<Reading> readings;
+  for (int wrong = 0; wrong < kMostProblems && blocks.step();) {
+    const char* what = nullptr;
+    try {
+      const BlockReader block(blocks.blob(3));
+      for (std::size_t i = 0; i < block.size(); ++i) {
+        block.read(i, readings);
+        if (!catalog.has(block.series(i))) what = "is of series that are not there";
+      }
+    } catch (const core::Error&) {
+      what = "can't be read";
+    }
+    if (what == nullptr) continue;
+    ++wrong;
+    problems.push_back(fmt::format("block {} of samples of {} in {} {}", blocks.integer(0),
+                                   blocks.text(1), blocks.text(2), what));
+  }
 }
 
 // Settled days that are not what their polls are.
@@ -68,22 +101,7 @@ Verification verify(const std::string& path) {
       result.problems.push_back(fmt::format("a row of {} refers to a row of {} that is missing",
                                             references.text(0), references.text(2)));
     }
-    Query blocks(
-        db,
-        "SELECT b.id, s.target, s.region, b.data FROM sample_block b JOIN scope s ON s.id = "
-        "b.scope_id");
-    std::vector<Reading> readings;
-    int damaged = 0;
-    while (damaged < kMostProblems && blocks.step()) {
-      try {
-        const BlockReader block(blocks.blob(3));
-        for (std::size_t i = 0; i < block.size(); ++i) block.read(i, readings);
-      } catch (const core::Error&) {
-        ++damaged;
-        result.problems.push_back(fmt::format("block {} of samples of {} in {} can't be read",
-                                              blocks.integer(0), blocks.text(1), blocks.text(2)));
-      }
-    }
+    find_wrong_blocks(db, path, result.problems);
     find_wrong_days(db, result.problems);
     result.schema = schema_version();
     result.bytes = db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size");

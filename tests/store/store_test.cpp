@@ -4,10 +4,13 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "core/error.h"
 #include "store/checked_pages.h"
+#include "store/export.h"
 #include "store/reader.h"
+#include "store/verify.h"
 #include "support/database.h"
 #include "support/samples.h"
 #include "support/usage.h"
@@ -20,6 +23,7 @@ using core::ErrorCode;
 using core::kHour;
 using core::Outcome;
 using support::usage;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 const core::Time kStoreStart = core::from_unix(1772366400);
@@ -36,13 +40,16 @@ class StoreTest : public ::testing::Test {
 
   std::int64_t count(const std::string& query) { return Reader(path_).db().integer(query); }
 
-  std::string error_on_open() {
+  static std::string error_of(const std::function<void()>& action) {
     try {
-      const Store store(path_);
+      action();
     } catch (const Error& e) {
       return e.what();
     }
     return "no error";
+  }
+  std::string error_on_open() {
+    return error_of([this] { const Store store(path_); });
   }
 
   support::TempFolder folder_;
@@ -196,6 +203,47 @@ TEST_F(StoreTest, AFirstStartThatWasCutShortIsTriedAgain) {
   WriteLock(path_).set_high_water(0);
   std::ofstream(path_).flush();
   EXPECT_EQ(error_on_open(), "no error");
+}
+
+// Memory is taken by the largest id of a series.
+TEST_F(StoreTest, AnIdThatNoSeriesWasGivenIsDamage) {
+  USAGED_NEEDS_A_FILE();
+  {
+    Store store(path_);
+    poll(store, 0, {usage("111111111111", "ECR_RESCAN", 1, 1)});
+  }
+  for (const std::string id : {"10000002", "4000000000", "9000000000000000000"}) {
+    support::change_database(path_, "UPDATE series SET id = " + id);
+    EXPECT_THAT(error_of([&] { Reader(path_).accounts(); }),
+                HasSubstr("u.db: there can be no series " + id));
+    EXPECT_THAT(verify(path_).problems, Contains(HasSubstr("there can be no series " + id)));
+  }
+  Store store(path_);
+  EXPECT_THAT(error_of([&] { poll(store, 1, {usage("111111111111", "ECR_RESCAN", 1, 1)}); }),
+              HasSubstr("there can be no series 9000000000000000000"));
+}
+
+TEST_F(StoreTest, ASampleOfASeriesThatIsNotThereIsDamage) {
+  USAGED_NEEDS_A_FILE();
+  {
+    Store store(path_);
+    poll(store, 0, {usage("111111111111", "ECR_RESCAN", 1, 1)});
+    poll(store, 1,
+         {usage("111111111111", "ECR_RESCAN", 1, 1), usage("222222222222", "ECR_RESCAN", 1, 1)});
+  }
+  for (const std::string series : {"2", "1"}) {  // the last, and one that others come after
+    support::change_database(path_, "DELETE FROM series WHERE id = " + series);
+    Reader reader(path_);
+    const auto replay = [&] {
+      each_snapshot(reader, kStoreStart + core::kDay, [](const PollRow&, const Snapshot&) {});
+    };
+    const std::string missing = "a sample is of series " + series + ", which there is not";
+    EXPECT_THAT(error_of([&] { reader.accounts(); }), HasSubstr(missing));
+    EXPECT_THAT(error_of(replay), HasSubstr(missing));
+    EXPECT_THAT(verify(path_).problems, Contains(HasSubstr("is of series that are not there")));
+    support::change_database(path_, "INSERT INTO series VALUES (" + series + ", '" + series +
+                                        "', 'eu-west-1', 'x', 'AWS', 'USD', 0)");
+  }
 }
 
 TEST_F(StoreTest, ADatabaseThatLostItsEndIsNoticed) {
