@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "store/backup.h"
 #include "store/days.h"
+#include "store/export.h"
 #include "store/history.h"
 #include "store/reader.h"
 #include "store/store.h"
@@ -37,8 +38,8 @@ using Ledger = std::map<std::string, Entry>;
 // silences. The same from the same seed. An error ends one piece of it; the rest is tried.
 class Work {
  public:
-  Work(std::string path, unsigned seed, int hours = 30)
-      : path_(std::move(path)), random_(seed), hours_(hours) {}
+  Work(std::string path, unsigned seed, int hours = 30, int accounts = 20)
+      : path_(std::move(path)), random_(seed), hours_(hours), accounts_(accounts) {}
   // Silences are stored with nlohmann::json, whose destructor takes memory and can't do without.
   void leave_out_silences() { silences_ = false; }
 
@@ -61,7 +62,7 @@ class Work {
     const core::Time t = kStart + hour * core::kHour;
     std::vector<core::UsageTotal> totals;
     std::string content;
-    for (int account = 0; account < 20; ++account) {
+    for (int account = 0; account < accounts_; ++account) {
       for (const std::string type : {"EC2_INSTANCE_HOURS", "ECR_RESCAN", "LAMBDA_FUNCTION_HOURS"}) {
         const auto total = static_cast<double>(random_() % 100000) / 7;
         const auto one =
@@ -152,6 +153,7 @@ class Work {
   std::string path_;
   std::mt19937 random_;
   int hours_;
+  int accounts_;
   bool silences_ = true;
   Ledger ledger_;
   int errors_ = 0;
@@ -219,6 +221,14 @@ inline std::string answers(const std::string& path) {
         fmt::format("{} {} {} {} {} {} {}\n", row.account, row.region, row.type, row.target,
                     core::format_time(row.taken_at), row.total.value_or(-1), row.cost.value_or(-1));
   }
+  for (const store::AccountRow& row : reader.accounts()) {
+    all += fmt::format("{} {}\n", row.id, row.active);
+  }
+  store::each_snapshot(reader, end, [&](const store::PollRow& poll, const store::Snapshot& found) {
+    all += fmt::format("{} {} {}\n", poll.id, poll.target, found.totals.size());
+  });
+  store::each_charge(reader, {}, kStart, end, end + core::kDay,
+                     [&](const core::Charge& charge) { all += fmt::format("{}\n", charge.cost); });
   return all;
 }
 

@@ -18,7 +18,7 @@ constexpr std::size_t kPage = 4096;
 struct Master {
   Master() {
     const std::string path = folder.path("u.db");
-    faults::Work(path, 1, 30).run();
+    faults::Work(path, 1, 30, 4).run();
     std::ifstream in(path, std::ios::binary);
     bytes.assign(std::istreambuf_iterator<char>(in), {});
     fuzz::require(!bytes.empty() && bytes.size() % kPage == 0);
