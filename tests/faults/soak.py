@@ -1,6 +1,7 @@
-"""soak.py [--sanitized] SOAK [POLLS [FILE.svg]]: runs the soak (3,000 polls by default) and looks at whether memory, open files and
-threads have stopped growing: the last quarter against the second one. Draws them, and the size of the database, which
-grows by what is kept of each day. Much memory of a sanitized one is the sanitizer's, and only told."""
+"""soak.py [--sanitized] SOAK [POLLS [FILE.svg]]: runs the soak (3,000 polls by default), tells its rows as they come and
+looks at whether memory, open files and threads have stopped growing: the last quarter against the second one. Draws
+them, and the size of the database, which grows by what is kept of each day. Much memory of a sanitized one is the
+sanitizer's, and only told."""
 
 import csv
 import statistics
@@ -35,8 +36,14 @@ polls = int(arguments[1]) if len(arguments) > 1 else 3000
 limits = dict(ALLOWED_IN_A_LONG_RUN if polls >= 100000 else ALLOWED)
 if len(arguments) < len(sys.argv) - 1:
     del limits["resident_kb"]
-process = subprocess.run([arguments[0], str(polls)], stdout=subprocess.PIPE, text=True, check=True)
-rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(process.stdout.splitlines())]
+lines = []
+with subprocess.Popen([arguments[0], str(polls)], stdout=subprocess.PIPE, text=True) as process:
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        lines.append(line)
+if process.returncode != 0:
+    sys.exit(f"{arguments[0]} ended with {process.returncode}")
+rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
 if len(arguments) > 2:
     draw(rows, arguments[2])
 quarter = len(rows) // 4
