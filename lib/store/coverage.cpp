@@ -82,7 +82,7 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
       scope.first_attempt = *optional_time(ends, 0);
       scope.last_attempt = *optional_time(ends, 1);
       scope.first_good = optional_time(ends, 2).value_or(Time::max());
-      scope.interval = Seconds{ends.integer(3)};
+      scope.interval = interval_at(ends, 3);
       polls.bind(1, scope.target);
       polls.bind(2, scope.region);
       polls.bind(3, static_cast<std::int64_t>(core::unix_seconds(start)));

@@ -53,7 +53,7 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
     query.bind(1, static_cast<std::int64_t>(core::unix_seconds(start)));
     query.bind(2, static_cast<std::int64_t>(core::unix_seconds(end)));
     while (query.step()) {
-      Poll poll{{query.integer(5), query.integer(0), core::from_unix(query.integer(3))}, {}};
+      Poll poll{{query.integer(5), query.integer(0), time_at(query, 3)}, {}};
       poll.record.target = query.text(1);
       poll.record.region = query.text(2);
       if (!matches(filter.targets, poll.record.target) ||
@@ -61,7 +61,7 @@ void each_record(Reader& reader, const Filter& filter, core::Time start, core::T
         continue;
       }
       poll.record.taken_at = poll.ref.at;
-      poll.record.interval = core::Seconds{query.integer(4)};
+      poll.record.interval = interval_at(query, 4);
       polls.push_back(std::move(poll));
     }
     for (Poll& poll : polls) {

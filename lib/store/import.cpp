@@ -5,6 +5,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "store/rows.h"
 #include "store/store.h"
 #include "store/totals.h"
 
@@ -184,7 +185,7 @@ void Store::finish_import(std::int64_t scope, const std::string& target,
   in_order.bind(1, target);
   in_order.bind(2, region);
   while (in_order.step()) {
-    polls.push_back({scope, in_order.integer(0), core::from_unix(in_order.integer(1))});
+    polls.push_back({scope, in_order.integer(0), time_at(in_order, 1)});
   }
   Query counts(db_, "UPDATE poll SET series = ?, accounts = ? WHERE id = ?");
   Query sight(db_,

@@ -261,7 +261,7 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
     untold.bind(1, receiver);
     while (untold.step()) {
       input.untold.push_back(
-          {untold.integer(0), untold.integer(1), core::from_unix(untold.integer(2)),
+          {untold.integer(0), untold.integer(1), time_at(untold, 2),
            untold.text(3) == core::alert_change_name(AlertChange::kAcknowledged)});
     }
     for (const core::Untold& event : input.untold) {
@@ -290,7 +290,7 @@ core::DispatchInput Store::outbox(const std::string& receiver) {
                "GROUP BY group_key");
     last.bind(1, receiver);
     while (last.step()) {
-      input.last_told[last.text(0)] = core::from_unix(last.integer(1));
+      input.last_told[last.text(0)] = time_at(last, 1);
     }
     return input;
   });
@@ -395,7 +395,7 @@ std::optional<Time> Store::next_attempt(const std::string& receiver) {
     query.bind(1, receiver);
     query.step();
     if (query.is_null(0)) return std::nullopt;
-    return core::from_unix(query.integer(0));
+    return time_at(query, 0);
   });
 }
 
@@ -419,10 +419,10 @@ std::vector<Notification> Store::due_notifications(const std::string& receiver, 
       one.receiver = query.text(2);
       one.group_key = query.text(3);
       one.reason = query.text(4);
-      one.created = core::from_unix(query.integer(5));
+      one.created = time_at(query, 5);
       one.body = query.text(6);
       one.attempts = static_cast<int>(query.integer(7));
-      one.tried_from = core::from_unix(query.integer(8));
+      one.tried_from = time_at(query, 8);
     }
     return due;
   });

@@ -1,5 +1,6 @@
 #include "store/poll_day.h"
 
+#include "store/rows.h"
 #include "store/varint.h"
 
 namespace usaged::store {
@@ -11,8 +12,8 @@ constexpr const char* kWhat = "a day of polls";
 }  // namespace
 
 GoodPoll good_poll(const Query& row, int column) {
-  return {row.integer(column), core::from_unix(row.integer(column + 1)),
-          core::from_unix(row.integer(column + 2)), core::Seconds{row.integer(column + 3)}};
+  return {row.integer(column), time_at(row, column + 1), time_at(row, column + 2),
+          interval_at(row, column + 3)};
 }
 
 std::string encode_polls(std::span<const GoodPoll> polls) {
@@ -45,7 +46,8 @@ void decode_polls(std::string_view bytes, std::vector<GoodPoll>& polls) {
     interval += in.signed_number();
     // Sums of them must be numbers.
     constexpr std::uint64_t kMost = std::uint64_t{1} << 40U;
-    if (at > kMost || interval > kMost || late + kMost > 2 * kMost) throw_damaged(kWhat);
+    if (at > kMost || interval == 0 || interval > kMost || late + kMost > 2 * kMost)
+      throw_damaged(kWhat);
     polls.push_back({static_cast<std::int64_t>(id), core::from_unix(static_cast<std::int64_t>(at)),
                      core::from_unix(static_cast<std::int64_t>(at - late)),
                      core::Seconds{static_cast<std::int64_t>(interval)}});

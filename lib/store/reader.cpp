@@ -21,7 +21,7 @@ std::vector<PollRef> newest_good(Connection& db, const std::string& region) {
   query.bind(1, region);
   std::vector<PollRef> polls;
   while (query.step()) {
-    polls.push_back({query.integer(0), query.integer(1), core::from_unix(query.integer(2))});
+    polls.push_back({query.integer(0), query.integer(1), time_at(query, 2)});
   }
   return polls;
 }
@@ -81,8 +81,8 @@ class TrialCosts {
     earlier_.bind(1, poll.scope);
     earlier_.bind(2, core::unix_seconds(poll.at));
     while (!reading && earlier_.step()) {
-      reading = reader_.samples().find(
-          {poll.scope, earlier_.integer(0), core::from_unix(earlier_.integer(1))}, series);
+      reading =
+          reader_.samples().find({poll.scope, earlier_.integer(0), time_at(earlier_, 1)}, series);
     }
     earlier_.reset();
     return reading;
@@ -188,7 +188,7 @@ std::vector<ScopeRow> Reader::scopes() {
       first.bind(1, scope.newest.target);
       first.bind(2, scope.newest.region);
       if (first.step()) {
-        scope.first_attempt = core::from_unix(first.integer(0));
+        scope.first_attempt = time_at(first, 0);
       }
       first.reset();
       scopes.push_back(std::move(scope));
@@ -235,7 +235,7 @@ std::vector<AccountRow> Reader::accounts() {
     std::map<std::string, AccountRow> rows;
     Query seen(db_, "SELECT account, min(first_seen) FROM series GROUP BY account");
     while (seen.step()) {
-      rows[seen.text(0)].first_seen = core::from_unix(seen.integer(1));
+      rows[seen.text(0)].first_seen = time_at(seen, 1);
     }
     const std::vector<PollRef> newest = newest_good(db_, "");
     catalog_->refresh(db_);
@@ -265,7 +265,7 @@ std::vector<AccountRow> Reader::accounts() {
                   "ORDER BY target, region");
     while (missing.step()) {
       rows[missing.text(0)].missing.push_back(
-          {missing.text(1), missing.text(2), core::from_unix(missing.integer(3)), missing.text(4)});
+          {missing.text(1), missing.text(2), time_at(missing, 3), missing.text(4)});
     }
     std::vector<AccountRow> result;
     for (auto& [id, row] : rows) {
@@ -354,7 +354,7 @@ std::vector<BehaviourRow> Reader::behaviours() {
     std::vector<BehaviourRow> rows;
     while (query.step()) {
       rows.push_back({query.text(0), query.text(1), core::parse_behaviour(query.text(2)),
-                      query.text(3), core::from_unix(query.integer(4))});
+                      query.text(3), time_at(query, 4)});
     }
     return rows;
   });
@@ -367,8 +367,8 @@ std::vector<RefreshRow> Reader::refreshes() {
                 "ORDER BY kind, target, region");
     std::vector<RefreshRow> rows;
     while (query.step()) {
-      rows.push_back({query.text(0), query.text(1), query.text(2),
-                      core::from_unix(query.integer(3)), optional_time(query, 4), query.text(5)});
+      rows.push_back({query.text(0), query.text(1), query.text(2), time_at(query, 3),
+                      optional_time(query, 4), query.text(5)});
     }
     return rows;
   });
@@ -404,8 +404,8 @@ std::vector<AlertEventRow> Reader::alert_events(std::int64_t alert_id) {
     query.bind(1, alert_id);
     std::vector<AlertEventRow> events;
     while (query.step()) {
-      events.push_back({core::from_unix(query.integer(0)), query.text(1), optional_double(query, 2),
-                        optional_double(query, 3)});
+      events.push_back(
+          {time_at(query, 0), query.text(1), optional_double(query, 2), optional_double(query, 3)});
     }
     return events;
   });
@@ -429,10 +429,10 @@ std::vector<NotificationRow> Reader::notifications(const std::string& state, std
       row.id = query.integer(0);
       row.uid = query.text(1);
       row.receiver = query.text(2);
-      row.created = core::from_unix(query.integer(3));
+      row.created = time_at(query, 3);
       row.state = query.text(4);
       row.attempts = static_cast<int>(query.integer(5));
-      row.next_attempt = core::from_unix(query.integer(6));
+      row.next_attempt = time_at(query, 6);
       row.finished = optional_time(query, 7);
       row.error = query.text(8);
       row.reason = query.text(9);

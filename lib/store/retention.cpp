@@ -6,6 +6,7 @@
 
 #include "store/days.h"
 #include "store/poll_day.h"
+#include "store/rows.h"
 #include "store/store.h"
 
 namespace usaged::store {
@@ -80,7 +81,7 @@ PollRef Store::keep_one_poll(const std::string& target, const std::string& regio
     while (query.step()) {
       const std::int64_t id = query.integer(1);
       if (kept.poll == 0) {
-        kept = {query.integer(0), id, core::from_unix(query.integer(2))};
+        kept = {query.integer(0), id, time_at(query, 2)};
       } else {
         others.push_back(id);
       }

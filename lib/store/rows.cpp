@@ -4,11 +4,34 @@
 
 #include <nlohmann/json.hpp>
 
+#include "store/database.h"
+
 namespace usaged::store {
+namespace {
+
+constexpr std::int64_t kMostSeconds = std::int64_t{1} << 40U;
+
+}  // namespace
+
+core::Time time_at(const Query& query, int column) {
+  const std::int64_t seconds = query.integer(column);
+  if (seconds < -kMostSeconds || seconds > kMostSeconds) {
+    throw Damaged(fmt::format("a row has a time that can't be, {} seconds after 1970", seconds));
+  }
+  return core::from_unix(seconds);
+}
+
+core::Seconds interval_at(const Query& query, int column) {
+  const std::int64_t seconds = query.integer(column);
+  if (seconds < 1 || seconds > kMostSeconds) {
+    throw Damaged(fmt::format("a poll can't have an interval of {} seconds", seconds));
+  }
+  return core::Seconds{seconds};
+}
 
 std::optional<core::Time> optional_time(const Query& query, int column) {
   if (query.is_null(column)) return std::nullopt;
-  return core::from_unix(query.integer(column));
+  return time_at(query, column);
 }
 
 std::optional<double> optional_double(const Query& query, int column) {
@@ -50,9 +73,9 @@ PollRow poll_row(Query& query) {
   row.id = query.integer(0);
   row.target = query.text(1);
   row.region = query.text(2);
-  row.slot = core::from_unix(query.integer(3));
-  row.interval = core::Seconds{query.integer(4)};
-  row.started = core::from_unix(query.integer(5));
+  row.slot = time_at(query, 3);
+  row.interval = interval_at(query, 4);
+  row.started = time_at(query, 5);
   row.finished = optional_time(query, 6);
   row.outcome = query.text(7);
   row.requests = static_cast<int>(query.integer(8));
@@ -89,8 +112,8 @@ core::Alert alert_row(Query& query) {
   alert.currency = query.text(5);
   alert.state = core::parse_alert_state(query.text(6)).value();
   alert.polls = static_cast<int>(query.integer(7));
-  alert.pending_since = core::from_unix(query.integer(8));
-  alert.counted_until = core::from_unix(query.integer(9));
+  alert.pending_since = time_at(query, 8);
+  alert.counted_until = time_at(query, 9);
   alert.starts_at = optional_time(query, 10);
   alert.ends_at = optional_time(query, 11);
   alert.before = optional_double(query, 12);
@@ -112,11 +135,11 @@ core::Silence silence_row(Query& query) {
   for (const auto& text : nlohmann::json::parse(query.text(1))) {
     silence.matchers.push_back(core::parse_matcher(text.get<std::string>()));
   }
-  silence.starts_at = core::from_unix(query.integer(2));
-  silence.ends_at = core::from_unix(query.integer(3));
+  silence.starts_at = time_at(query, 2);
+  silence.ends_at = time_at(query, 3);
   silence.created_by = query.text(4);
   silence.comment = query.text(5);
-  silence.created_at = core::from_unix(query.integer(6));
+  silence.created_at = time_at(query, 6);
   return silence;
 }
 

@@ -14,6 +14,9 @@
 // How rows become values, for both sides of the database.
 namespace usaged::store {
 
+// A time, and a time between others. Throw Damaged if sums of it need be no numbers, or it is none.
+core::Time time_at(const Query& query, int column);
+core::Seconds interval_at(const Query& query, int column);
 std::optional<core::Time> optional_time(const Query& query, int column);
 std::optional<double> optional_double(const Query& query, int column);
 

@@ -260,7 +260,7 @@ std::vector<BehaviourChange> Store::finish_poll(std::int64_t poll_id, const Snap
     if (!query.step()) throw Error(ErrorCode::kInternal, "there is no poll {}", poll_id);
     const std::string target = query.text(0);
     const std::string region = query.text(1);
-    const Time started = core::from_unix(query.integer(2));
+    const Time started = time_at(query, 2);
     fence(target_duty(target));
     const PollRef poll{query.integer(3), poll_id, started};
     const std::int64_t settled = query.integer(4);
@@ -313,7 +313,7 @@ std::optional<PollRef> Store::newest_poll(const std::string& target, const std::
   query.bind(1, target);
   query.bind(2, region);
   if (!query.step()) return std::nullopt;
-  return PollRef{query.integer(0), query.integer(1), core::from_unix(query.integer(2))};
+  return PollRef{query.integer(0), query.integer(1), time_at(query, 2)};
 }
 
 // Adds what the last good poll had and this one has not: it is gone, or, of an account that could
@@ -488,7 +488,7 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
   pair.bind(3, poll.poll);
   put(pair, 4, started);
   if (!pair.step() || static_cast<int>(pair.integer(0)) > 0) return {};
-  const PollRef earlier{poll.scope, pair.integer(1), core::from_unix(pair.integer(2))};
+  const PollRef earlier{poll.scope, pair.integer(1), time_at(pair, 2)};
   const double days =
       static_cast<double>(unix_seconds(started) - unix_seconds(earlier.at)) / 86400.0;
   const std::int64_t seen_from = pair.integer(3) + 86400;
@@ -538,9 +538,9 @@ std::vector<BehaviourChange> Store::observe_behaviour(const PollRef& poll,
       const auto number = [&read](int column) { return read.real(column); };
       evidence =
           core::faded({number(0), number(1), number(2), number(3), number(4), number(5), number(6)},
-                      started - core::from_unix(read.integer(7)));
+                      started - time_at(read, 7));
       before = core::parse_behaviour(read.text(8));
-      since = core::from_unix(read.integer(9));
+      since = time_at(read, 9);
     }
     read.reset();
     counted.add_to(evidence);
@@ -589,8 +589,8 @@ std::optional<core::LastAttempt> Store::last_attempt(const std::string& target,
     query.bind(2, region);
     if (!query.step()) return std::nullopt;
     core::LastAttempt last;
-    last.slot = core::from_unix(query.integer(0));
-    last.finished = core::from_unix(query.integer(1));
+    last.slot = time_at(query, 0);
+    last.finished = time_at(query, 1);
     last.outcome = core::parse_outcome(query.text(2)).value_or(core::Outcome::kServer);
     last.failures = static_cast<int>(query.integer(3));
     return last;

@@ -7,6 +7,7 @@
 #include "store/catalog.h"
 #include "store/database.h"
 #include "store/poll_day.h"
+#include "store/rows.h"
 
 namespace usaged::store {
 namespace {
@@ -109,7 +110,7 @@ Verification verify(const std::string& path) {
     polls.step();
     result.polls = polls.integer(0);
     if (!polls.is_null(1)) {
-      result.newest = core::from_unix(polls.integer(1));
+      result.newest = time_at(polls, 1);
     }
     result.transactions = transactions_of(db);
     if (result.transactions < expected) {

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "store/checked_pages.h"
 #include "store/export.h"
+#include "store/history.h"
 #include "store/reader.h"
 #include "store/verify.h"
 #include "support/database.h"
@@ -221,6 +222,29 @@ TEST_F(StoreTest, AnIdThatNoSeriesWasGivenIsDamage) {
   Store store(path_);
   EXPECT_THAT(error_of([&] { poll(store, 1, {usage("111111111111", "ECR_RESCAN", 1, 1)}); }),
               HasSubstr("there can be no series 9000000000000000000"));
+}
+
+TEST_F(StoreTest, TimesAndIntervalsThatCanNotBeAreDamage) {
+  USAGED_NEEDS_A_FILE();
+  {
+    Store store(path_);
+    poll(store, 0, {usage("111111111111", "ECR_RESCAN", 1, 1)});
+  }
+  const auto error_of_history = [&] {
+    Reader reader(path_);
+    return error_of([&] {
+      History(reader).history({}, kStoreStart - core::kDay, kStoreStart + core::kDay,
+                              core::Step(kHour), kStoreStart + core::kDay);
+    });
+  };
+  EXPECT_EQ(error_of_history(), "no error");
+  const std::string anyway = "PRAGMA ignore_check_constraints = 1; UPDATE poll SET ";
+  for (const std::string interval : {"0", "-3600", "9223372036854775807"}) {
+    support::change_database(path_, anyway + "interval = " + interval);
+    EXPECT_THAT(error_of_history(), HasSubstr("can't have an interval of " + interval + " sec"));
+  }
+  support::change_database(path_, anyway + "interval = 3600, slot = -9223372036854775807");
+  EXPECT_THAT(error_of_history(), HasSubstr("a time that can't be, -9223372036854775807 seconds"));
 }
 
 TEST_F(StoreTest, ASampleOfASeriesThatIsNotThereIsDamage) {
