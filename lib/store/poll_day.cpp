@@ -44,10 +44,10 @@ void decode_polls(std::string_view bytes, std::vector<GoodPoll>& polls) {
     at += in.signed_number();
     late += in.signed_number();
     interval += in.signed_number();
-    // Sums of them must be numbers.
-    constexpr std::uint64_t kMost = std::uint64_t{1} << 40U;
-    if (at > kMost || interval == 0 || interval > kMost || late + kMost > 2 * kMost)
+    constexpr std::uint64_t kMost = kMostSeconds;
+    if (at > kMost || interval == 0 || interval > kMost || late + kMost > 2 * kMost) {
       throw_damaged(kWhat);
+    }
     polls.push_back({static_cast<std::int64_t>(id), core::from_unix(static_cast<std::int64_t>(at)),
                      core::from_unix(static_cast<std::int64_t>(at - late)),
                      core::Seconds{static_cast<std::int64_t>(interval)}});

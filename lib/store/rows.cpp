@@ -7,11 +7,6 @@
 #include "store/database.h"
 
 namespace usaged::store {
-namespace {
-
-constexpr std::int64_t kMostSeconds = std::int64_t{1} << 40U;
-
-}  // namespace
 
 core::Time time_at(const Query& query, int column) {
   const std::int64_t seconds = query.integer(column);

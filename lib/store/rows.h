@@ -14,7 +14,10 @@
 // How rows become values, for both sides of the database.
 namespace usaged::store {
 
-// A time, and a time between others. Throw Damaged if sums of it need be no numbers, or it is none.
+// Times and intervals that are stored are no longer than this, so that sums of them are numbers.
+inline constexpr std::int64_t kMostSeconds = std::int64_t{1} << 40U;
+
+// A time, and an interval of at least a second. Throw Damaged where a row has none that can be.
 core::Time time_at(const Query& query, int column);
 core::Seconds interval_at(const Query& query, int column);
 std::optional<core::Time> optional_time(const Query& query, int column);

@@ -9,7 +9,7 @@
 namespace usaged::store {
 namespace {
 
-// Ids follow each other, so that half of the numbers do.
+// Ids follow each other: 32 bits hold them.
 std::uint32_t checked(std::int64_t id) {
   if (id < 0 || id >= std::numeric_limits<std::uint32_t>::max()) {
     throw Damaged(fmt::format("there can be no series {}", id));
