@@ -14,6 +14,7 @@
 #include "store/damage.h"
 #include "store/database.h"
 #include "store/store.h"
+#include "support/error.h"
 #include "support/temp_folder.h"
 #include "support/usage.h"
 
@@ -22,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using core::kHour;
+using support::error_of;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -48,14 +50,6 @@ class BackupTest : public ::testing::Test {
   void SetUp() override {
     Store store(database_);
     for (int hour = 0; hour < 40; ++hour) poll(store, hour);
-  }
-  std::string message_of(const std::function<void()>& action) {
-    try {
-      action();
-    } catch (const core::Error& e) {
-      return e.what();
-    }
-    return "";
   }
   std::vector<std::string> files() const {
     std::vector<std::string> names;
@@ -84,7 +78,7 @@ TEST_F(BackupTest, ACopyIsWholeAndHasEverything) {
   // One file, and nothing left over.
   for (const std::string& name : files())
     EXPECT_TRUE(name == "copy.db" || name.starts_with("u.db"));
-  EXPECT_THAT(message_of([&] { back_up(database_, copy_); }), HasSubstr("is there already"));
+  EXPECT_THAT(error_of([&] { back_up(database_, copy_); }), HasSubstr("is there already"));
 }
 
 // A writer that never pauses neither waits for the copy nor makes it begin anew.
@@ -137,7 +131,7 @@ TEST_F(BackupTest, RestoresWhereNothingIsLeft) {
 TEST_F(BackupTest, NobodyIsRestoredUnder) {
   back_up(database_, copy_);
   const Store store(database_);
-  EXPECT_THAT(message_of([&] { restore(copy_, database_, kBackupStart); }),
+  EXPECT_THAT(error_of([&] { restore(copy_, database_, kBackupStart); }),
               HasSubstr("another inspector-usaged is writing"));
 }
 
@@ -146,13 +140,13 @@ TEST_F(BackupTest, WhatIsNotWholeIsFoundAndNotRestored) {
   const std::string good = core::read_file(copy_);
   const auto expect_refused = [&](const std::string& content, const std::string& what) {
     std::ofstream(copy_, std::ios::binary | std::ios::trunc) << content;
-    std::string found = message_of([&] {
+    std::string found = error_of([&] {
       for (const std::string& problem : verify(copy_).problems) {
         throw core::Error(core::ErrorCode::kStorage, "{}", problem);
       }
     });
-    EXPECT_NE(found, "") << what;
-    EXPECT_NE(message_of([&] { restore(copy_, database_, kBackupStart); }), "") << what;
+    EXPECT_NE(found, "no error") << what;
+    EXPECT_NE(error_of([&] { restore(copy_, database_, kBackupStart); }), "no error") << what;
     EXPECT_EQ(count(database_, "poll"), 40) << what;
   };
   expect_refused("", "empty");

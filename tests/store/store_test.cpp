@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <functional>
 
 #include "core/error.h"
 #include "store/checked_pages.h"
@@ -13,6 +12,7 @@
 #include "store/reader.h"
 #include "store/verify.h"
 #include "support/database.h"
+#include "support/error.h"
 #include "support/samples.h"
 #include "support/usage.h"
 
@@ -23,6 +23,7 @@ using core::Error;
 using core::ErrorCode;
 using core::kHour;
 using core::Outcome;
+using support::error_of;
 using support::usage;
 using ::testing::Contains;
 using ::testing::HasSubstr;
@@ -41,14 +42,6 @@ class StoreTest : public ::testing::Test {
 
   std::int64_t count(const std::string& query) { return Reader(path_).db().integer(query); }
 
-  static std::string error_of(const std::function<void()>& action) {
-    try {
-      action();
-    } catch (const Error& e) {
-      return e.what();
-    }
-    return "no error";
-  }
   std::string error_on_open() {
     return error_of([this] { const Store store(path_); });
   }
