@@ -38,7 +38,9 @@ std::int64_t Connection::integer(const std::string& sql) {
 }
 
 Query::Query(Connection& db, const std::string& sql)
-    : idle_(db.idle_[sql]), statement_(take(*db.engine_, idle_, sql)) {}
+    : place_(db.engine_->place()),
+      idle_(db.idle_[sql]),
+      statement_(take(*db.engine_, idle_, sql)) {}
 
 std::int64_t Query::run_for_id() {
   step();

@@ -113,8 +113,12 @@ class Query {
   std::string text(int column) const { return statement_->text(column); }
   std::string_view blob(int column) const { return statement_->blob(column); }
 
+  // Where the database is, for people.
+  const std::string& place() const { return place_; }
+
  private:
   using Idle = std::vector<std::unique_ptr<Statement>>;
+  const std::string& place_;
   Idle& idle_;
   std::unique_ptr<Statement> statement_;
 };

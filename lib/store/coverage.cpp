@@ -77,7 +77,7 @@ std::vector<Scope> load_scopes(Reader& reader, const Filter& filter, Time start,
       scope.id = all.integer(0);
       scope.ends = optional_time(all, 3).value_or(Time::max());
       if (!all.is_null(4)) {
-        scope.thinned_until = core::from_unix((all.integer(4) + 1) * 86400);
+        scope.thinned_until = midnight_at(all, 4) + core::kDay;
       }
       scope.first_attempt = *optional_time(ends, 0);
       scope.last_attempt = *optional_time(ends, 1);

@@ -11,15 +11,26 @@ namespace usaged::store {
 core::Time time_at(const Query& query, int column) {
   const std::int64_t seconds = query.integer(column);
   if (seconds < -kMostSeconds || seconds > kMostSeconds) {
-    throw Damaged(fmt::format("a row has a time that can't be, {} seconds after 1970", seconds));
+    throw Damaged(fmt::format("{}: a row has a time that can't be, {} seconds after 1970",
+                              query.place(), seconds));
   }
   return core::from_unix(seconds);
+}
+
+core::Time midnight_at(const Query& query, int column) {
+  const std::int64_t day = query.integer(column);
+  if (day < -kFarthestDay || day > kFarthestDay) {
+    throw Damaged(
+        fmt::format("{}: a row has a day that can't be, {} days after 1970", query.place(), day));
+  }
+  return core::from_unix(day * 86400);
 }
 
 core::Seconds interval_at(const Query& query, int column) {
   const std::int64_t seconds = query.integer(column);
   if (seconds < 1 || seconds > kMostSeconds) {
-    throw Damaged(fmt::format("a poll can't have an interval of {} seconds", seconds));
+    throw Damaged(
+        fmt::format("{}: a poll can't have an interval of {} seconds", query.place(), seconds));
   }
   return core::Seconds{seconds};
 }

@@ -16,9 +16,12 @@ namespace usaged::store {
 
 // Times and intervals that are stored are no longer than this, so that sums of them are numbers.
 inline constexpr std::int64_t kMostSeconds = std::int64_t{1} << 40U;
+inline constexpr std::int64_t kFarthestDay = kMostSeconds / 86400;
 
-// A time, and an interval of at least a second. Throw Damaged where a row has none that can be.
+// A time, the beginning of a day that is stored as its number, and an interval of at least a
+// second. Throw Damaged where a row has none that can be.
 core::Time time_at(const Query& query, int column);
+core::Time midnight_at(const Query& query, int column);
 core::Seconds interval_at(const Query& query, int column);
 std::optional<core::Time> optional_time(const Query& query, int column);
 std::optional<double> optional_double(const Query& query, int column);

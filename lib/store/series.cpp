@@ -10,9 +10,9 @@ namespace usaged::store {
 namespace {
 
 // Ids follow each other: 32 bits hold them.
-std::uint32_t checked(std::int64_t id) {
+std::uint32_t checked(const Query& query, std::int64_t id) {
   if (id < 0 || id >= std::numeric_limits<std::uint32_t>::max()) {
-    throw Damaged(fmt::format("there can be no series {}", id));
+    throw Damaged(fmt::format("{}: there can be no series {}", query.place(), id));
   }
   return static_cast<std::uint32_t>(id);
 }
@@ -44,7 +44,7 @@ SeriesIndex::Found SeriesIndex::find(const core::UsageTotal& total, core::Time f
   insert.bind(4, total.provider);
   insert.bind(5, total.currency);
   insert.bind(6, static_cast<std::int64_t>(core::unix_seconds(first_seen)));
-  return all.emplace_back(Found{checked(insert.run_for_id()), kind});
+  return all.emplace_back(Found{checked(insert, insert.run_for_id()), kind});
 }
 
 // Kinds follow each other as they did for the account before.
@@ -80,7 +80,7 @@ std::vector<SeriesIndex::Found>& SeriesIndex::of_account(const std::string& acco
     query.bind(2, region_);
     while (query.step()) {
       place->second.push_back(
-          {checked(query.integer(0)), kind_of(query.text(1), query.text(2), query.text(3))});
+          {checked(query, query.integer(0)), kind_of(query.text(1), query.text(2), query.text(3))});
     }
   }
   last_account_ = &place->first;

@@ -24,6 +24,59 @@ std::int64_t high_water_beside(const std::string& path) {
   return value;
 }
 
+// Numbers of rows that can't be. False if there are some, which those who read the rows would meet.
+bool find_wrong_numbers(Connection& db, std::vector<std::string>& problems) {
+  struct Column {
+    const char* table;
+    const char* name;
+    std::int64_t least = -kMostSeconds;
+    std::int64_t most = kMostSeconds;
+  };
+  constexpr Column kColumns[] = {
+      {"poll", "slot"},
+      {"poll", "interval", 1},
+      {"poll", "started"},
+      {"poll", "finished"},
+      {"scope", "removed"},
+      {"scope", "settled", -kFarthestDay, kFarthestDay},
+      {"scope", "thinned", -kFarthestDay, kFarthestDay},
+      {"poll_day", "day", -kFarthestDay, kFarthestDay},
+      {"series", "first_seen"},
+      {"missing_account", "since"},
+      {"refresh", "attempted"},
+      {"refresh", "succeeded"},
+      {"free_trial", "started"},
+      {"free_trial", "ends"},
+      {"behaviour", "updated"},
+      {"behaviour", "since"},
+      {"alert", "pending_since"},
+      {"alert", "counted_until"},
+      {"alert", "starts_at"},
+      {"alert", "ends_at"},
+      {"alert", "calm_since"},
+      {"alert", "acked_at"},
+      {"alert_event", "at"},
+      {"notification", "created"},
+      {"notification", "tried_from"},
+      {"notification", "next_attempt"},
+      {"notification", "finished"},
+      {"silence", "starts_at"},
+      {"silence", "ends_at"},
+      {"silence", "created_at"},
+  };
+  bool right = true;
+  for (const Column& column : kColumns) {
+    const std::int64_t wrong =
+        db.integer(fmt::format("SELECT count(*) FROM {} WHERE {} NOT BETWEEN {} AND {}",
+                               column.table, column.name, column.least, column.most));
+    if (wrong == 0) continue;
+    right = false;
+    problems.push_back(
+        fmt::format("{}.{}: {} of its values can't be", column.table, column.name, wrong));
+  }
+  return right;
+}
+
 // Blocks of samples that can't be read, or are of series that are not there.
 void find_wrong_blocks(Connection& db, const std::string& path,
                        std::vector<std::string>& problems) {
@@ -75,9 +128,9 @@ void find_wrong_days(Connection& db, std::vector<std::string>& problems) {
     }
     if (!kept.empty() && kept == polls_of_day(db, days.integer(0), days.integer(1))) continue;
     ++wrong;
-    problems.push_back(fmt::format(
-        "the polls of {} in {} on {} are not those of its day", days.text(3), days.text(4),
-        core::format_time(core::from_unix(days.integer(1) * 86400)).substr(0, 10)));
+    problems.push_back(fmt::format("the polls of {} in {} on {} are not those of its day",
+                                   days.text(3), days.text(4),
+                                   core::format_time(midnight_at(days, 1)).substr(0, 10)));
   }
 }
 
@@ -103,15 +156,14 @@ Verification verify(const std::string& path) {
                                             references.text(0), references.text(2)));
     }
     find_wrong_blocks(db, path, result.problems);
-    find_wrong_days(db, result.problems);
+    const bool right = find_wrong_numbers(db, result.problems);
+    if (right) find_wrong_days(db, result.problems);
     result.schema = schema_version();
     result.bytes = db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size");
     Query polls(db, "SELECT count(*), max(CASE WHEN outcome = 'ok' THEN started END) FROM poll");
     polls.step();
     result.polls = polls.integer(0);
-    if (!polls.is_null(1)) {
-      result.newest = time_at(polls, 1);
-    }
+    if (right) result.newest = optional_time(polls, 1);
     result.transactions = transactions_of(db);
     if (result.transactions < expected) {
       result.problems.push_back(

@@ -20,10 +20,10 @@ struct Verification {
   std::optional<core::Time> newest;  // good poll
 };
 
-// Reads all of a database: SQLite's own check, references, that it is ours and made by the
-// migrations that this program knows, and that it has not lost its end (the high-water mark beside
-// it, if there is one). The daemon may be running. Throws Error(kStorage) if it can't be read at
-// all.
+// Reads all of a database: SQLite's own check, references, samples and times that can't be, that it
+// is ours and made by the migrations that this program knows, and that it has not lost its end (the
+// high-water mark beside it, if there is one). The daemon may be running. Throws Error(kStorage) if
+// it can't be read at all.
 Verification verify(const std::string& path);
 
 }  // namespace usaged::store

@@ -234,10 +234,17 @@ TEST_F(StoreTest, TimesAndIntervalsThatCanNotBeAreDamage) {
   const std::string anyway = "PRAGMA ignore_check_constraints = 1; UPDATE poll SET ";
   for (const std::string interval : {"0", "-3600", "9223372036854775807"}) {
     support::change_database(path_, anyway + "interval = " + interval);
-    EXPECT_THAT(error_of_history(), HasSubstr("can't have an interval of " + interval + " sec"));
+    EXPECT_THAT(error_of_history(),
+                HasSubstr(path_ + ": a poll can't have an interval of " + interval + " sec"));
+    EXPECT_THAT(verify(path_).problems, Contains("poll.interval: 1 of its values can't be"));
   }
   support::change_database(path_, anyway + "interval = 3600, slot = -9223372036854775807");
   EXPECT_THAT(error_of_history(), HasSubstr("a time that can't be, -9223372036854775807 seconds"));
+  EXPECT_THAT(verify(path_).problems, Contains("poll.slot: 1 of its values can't be"));
+  support::change_database(path_,
+                           "UPDATE poll SET slot = started; UPDATE scope SET thinned = 9e18");
+  EXPECT_THAT(error_of_history(), HasSubstr("a day that can't be, 9000000000000000000 days"));
+  EXPECT_THAT(verify(path_).problems, Contains("scope.thinned: 1 of its values can't be"));
 }
 
 TEST_F(StoreTest, ASampleOfASeriesThatIsNotThereIsDamage) {
