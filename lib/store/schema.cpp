@@ -25,7 +25,7 @@ std::string checksum(const core::Asset& migration) {
 
 int schema_version() { return number_of(sqlite_migrations::kAssets.back()); }
 
-Error made_by_newer(const std::string& place, int version) {
+Error made_by_newer(const std::string& place, std::int64_t version) {
   return Error(
       ErrorCode::kConfig,
       "{}: was made by a newer version (its schema is {} or above, this program knows {}); "
@@ -57,13 +57,16 @@ int version_of(Connection& db, Migrations migrations) {
   Query applied(db, "SELECT version, name, checksum FROM migration ORDER BY version");
   int version = 0;
   while (applied.step()) {
-    version = static_cast<int>(applied.integer(0));
-    if (version > schema_version()) throw made_by_newer(place, version);
-    if (applied.text(2) != checksum(migrations[static_cast<std::size_t>(version - 1)])) {
+    const std::int64_t found = applied.integer(0);
+    if (found > schema_version()) throw made_by_newer(place, found);
+    // Each follows the one before.
+    if (found != version + 1 ||
+        applied.text(2) != checksum(migrations[static_cast<std::size_t>(version)])) {
       throw Error(ErrorCode::kStorage,
                   "{}: its migration {} is not the one of this program; it was left as it is",
                   place, applied.text(1));
     }
+    ++version;
   }
   return version;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <span>
 
@@ -19,7 +20,7 @@ using Migrations = std::span<const core::Asset>;
 int schema_version();
 
 // That a database, here, has a version that this program does not know.
-core::Error made_by_newer(const std::string& place, int version);
+core::Error made_by_newer(const std::string& place, std::int64_t version);
 
 // Whether a database may be opened that move_store() has not completed.
 enum class Incomplete { kRefused, kAllowed };

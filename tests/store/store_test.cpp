@@ -183,6 +183,16 @@ TEST_F(StoreTest, AMigrationThatWasEditedIsRefused) {
   EXPECT_THAT(error_on_open(), HasSubstr("is not the one of this program"));
 }
 
+TEST_F(StoreTest, AMigrationThatNoProgramHasIsRefused) {
+  for (const std::string version : {"0", "-1", "-9223372036854775807"}) {
+    { const Store store(path_); }
+    support::change_database(path_,
+                             "UPDATE migration SET version = " + version + " WHERE version = 1");
+    EXPECT_THAT(error_on_open(), HasSubstr("its migration 0001_initial.sql is not the one"));
+    support::change_database(path_, "UPDATE migration SET version = 1 WHERE version = " + version);
+  }
+}
+
 TEST_F(StoreTest, EmptyAndDamagedFilesAreRefused) {
   USAGED_NEEDS_A_FILE();
   std::ofstream(path_).flush();
