@@ -1,5 +1,6 @@
 #include "store/verify.h"
 
+#include <array>
 #include <charconv>
 #include <fstream>
 
@@ -32,7 +33,7 @@ bool find_wrong_numbers(Connection& db, std::vector<std::string>& problems) {
     std::int64_t least = -kMostSeconds;
     std::int64_t most = kMostSeconds;
   };
-  constexpr Column kColumns[] = {
+  constexpr auto kColumns = std::to_array<Column>({
       {"poll", "slot"},
       {"poll", "interval", 1},
       {"poll", "started"},
@@ -63,7 +64,7 @@ bool find_wrong_numbers(Connection& db, std::vector<std::string>& problems) {
       {"silence", "starts_at"},
       {"silence", "ends_at"},
       {"silence", "created_at"},
-  };
+  });
   bool right = true;
   for (const Column& column : kColumns) {
     const std::int64_t wrong =
