@@ -286,18 +286,17 @@ std::vector<PollResult> Collector::poll_wanted() {
 PollResult Collector::run(const Job& job) {
   const auto began = steady_clock::now();
   PollResult result;
-  std::optional<core::LastAttempt> last;
   try {
     result = poll(job);
-    last = world_.store.last_attempt(job.scope->target->name, job.scope->region);
   } catch (const std::exception& e) {
     world_.store.note(e);
     // The store itself failed; the attempt is remembered here only.
     result.outcome = Outcome::kStorage;
     result.error = e.what();
-    const int failures = job.scope->last ? job.scope->last->failures + 1 : 1;
-    last = core::LastAttempt{job.due.slot, world_.clock.now(), Outcome::kStorage, failures};
   }
+  const int failures = job.scope->last ? job.scope->last->failures + 1 : 1;
+  const core::LastAttempt last{job.due.slot, world_.clock.now(), result.outcome,
+                               result.outcome == Outcome::kOk ? 0 : failures};
   result.target = job.scope->target->name;
   result.region = job.scope->region;
   result.seconds = seconds(steady_clock::now() - began);

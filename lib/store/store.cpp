@@ -583,8 +583,9 @@ std::optional<core::LastAttempt> Store::last_attempt(const std::string& target,
         db_,
         "SELECT slot, coalesce(finished, started), outcome, "
         "(SELECT count(*) FROM poll WHERE target = ?1 AND region = ?2 AND id > coalesce((SELECT "
-        "max(id) FROM poll WHERE target = ?1 AND region = ?2 AND outcome = 'ok'), 0)) "
-        "FROM poll WHERE target = ?1 AND region = ?2 ORDER BY id DESC LIMIT 1");
+        "id FROM poll WHERE target = ?1 AND region = ?2 AND outcome = 'ok' ORDER BY id DESC LIMIT "
+        "1), 0)) "
+        "FROM poll WHERE id = (SELECT max(id) FROM poll WHERE target = ?1 AND region = ?2)");
     query.bind(1, target);
     query.bind(2, region);
     if (!query.step()) return std::nullopt;

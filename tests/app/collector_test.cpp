@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "store/reader.h"
+#include "support/old_polls.h"
 #include "support/world.h"
 
 namespace usaged::app {
@@ -62,6 +63,25 @@ TEST_F(CollectorTest, ARestartDoesNotAskAgainAndOnePollMakesUpForALongStop) {
   remake(world);
   EXPECT_EQ(collector_->poll_due().size(), 2U);
   EXPECT_TRUE(collector_->poll_due().empty());
+}
+
+TEST_F(CollectorTest, APollReadsNoMoreWhereThereWereManyBefore) {
+  USAGED_NEEDS_A_FILE();
+  World& world = new_world();
+  make(world);
+  const auto read_by_a_poll = [&] {
+    collector_->poll_now({});
+    const std::int64_t before = support::bytes_read();
+    EXPECT_EQ(collector_->poll_now({}).front().outcome, Outcome::kOk);
+    return support::bytes_read() - before;
+  };
+  const std::int64_t few = read_by_a_poll();
+  collector_.reset();
+  store_.reset();
+  support::add_old_polls(world.config.database);
+  store_ = std::make_unique<store::Store>(world.config.database);
+  remake(world);
+  EXPECT_LT(read_by_a_poll(), few + 500'000);
 }
 
 TEST_F(CollectorTest, StoresWhatTheServiceSaid) {
