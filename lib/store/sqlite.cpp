@@ -61,11 +61,12 @@ SQLite::Statement& SqliteEngine::prepared(Kept& kept, const char* sql) {
 void SqliteEngine::begin_write() { prepared(begin_write_, "BEGIN IMMEDIATE").exec(); }
 
 void SqliteEngine::commit() {
-  SQLite::Statement& count =
-      prepared(count_, "UPDATE written SET transactions = transactions + 1 RETURNING transactions");
-  count.executeStep();
-  const std::int64_t transactions = count.getColumn(0).getInt64();
-  count.reset();
+  // RETURNING would make a table for its rows, of 20 pages.
+  prepared(count_, "UPDATE written SET transactions = transactions + 1").exec();
+  SQLite::Statement& counted = prepared(counted_, "SELECT transactions FROM written");
+  counted.executeStep();
+  const std::int64_t transactions = counted.getColumn(0).getInt64();
+  counted.reset();
   prepared(commit_, "COMMIT").exec();
   if (lock_ != nullptr) lock_->set_high_water(transactions);
 }

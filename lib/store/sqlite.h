@@ -34,7 +34,7 @@ class SqliteEngine : public Engine {
   SQLite::Statement& prepared(Kept& kept, const char* sql);
 
   SQLite::Database db_;
-  Kept begin_read_, begin_write_, count_, commit_;
+  Kept begin_read_, begin_write_, count_, counted_, commit_;
   std::string place_;
   const WriteLock* lock_;
   std::optional<std::chrono::steady_clock::time_point> deadline_;

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 constexpr int kTargets = 4;
 // That come due; what is not reached in time is a gap.
 #ifdef __SANITIZE_THREAD__
-constexpr double kPollsPerSecond = 150;
+constexpr double kPollsPerSecond = 250;
 #else
 constexpr double kPollsPerSecond = 300;
 #endif
