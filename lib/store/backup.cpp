@@ -62,7 +62,7 @@ Verification back_up(const std::string& database, const std::string& copy,
   if (fs::exists(copy, ignored)) {
     throw Error(ErrorCode::kConflict, "{}: is there already", copy);
   }
-  Connection from = open_reader(database);
+  Connection from = open_reader(database, Earlier::kAllowed);
   const Draft draft(copy + ".partial");
   guarded("back up", database, [&] {
     // A reader's moment lasts as long as its transaction: so the writer never makes it begin anew.
@@ -107,6 +107,7 @@ std::string restore(const std::string& copy, const std::string& database, core::
   put_in_place(draft.path(), database);
   lock.set_high_water(found.transactions);
   lock.note_damage(false);
+  if (found.schema != schema_version()) open_writer(database, lock);
   return aside;
 }
 

@@ -137,19 +137,19 @@ Connection open_writer(const std::string& path, const WriteLock& lock, int versi
   });
 }
 
-Connection open_reader(const std::string& path) {
+Connection open_reader(const std::string& path, Earlier earlier) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
     throw Error(ErrorCode::kStorage, "{}: there is no such database, or this user may not see it",
                 path);
   }
-  const auto prepare = [](Connection db) {
+  const auto prepare = [earlier](Connection db) {
     set_common(db);
     db.execute("PRAGMA wal_autocheckpoint = 0");
     db.execute("PRAGMA query_only = 1");
     // In kB; SQLite's own 2 MB hold the months of few series.
     db.execute("PRAGMA cache_size = -8000");
-    check_readable(db, check_ours(db));
+    check_readable(db, check_ours(db), earlier);
     return db;
   };
   return guarded("open", path, [&] {

@@ -63,8 +63,9 @@ Connection open_writer(const std::string& path, const WriteLock& lock,
                        int version = schema_version(),
                        Incomplete incomplete = Incomplete::kRefused);
 
-// Opens a database for reading. It must exist and be ours, of this version's schema.
-Connection open_reader(const std::string& path);
+// Opens a database for reading. It must exist and be ours, of this version's schema unless an
+// earlier one is allowed.
+Connection open_reader(const std::string& path, Earlier earlier = Earlier::kRefused);
 
 // Opens one on a server for writing; creates or migrates it. Others may have it open. Throws
 // Error(kConfig) if it was made by a newer version, else as guarded().

@@ -43,8 +43,8 @@ void check_complete(Connection& db, Incomplete incomplete) {
               db.engine().place(), source.text(0));
 }
 
-void check_readable(Connection& db, int version) {
-  if (version != schema_version()) {
+void check_readable(Connection& db, int version, Earlier earlier) {
+  if (version != schema_version() && (version == 0 || earlier == Earlier::kRefused)) {
     throw Error(ErrorCode::kStorage,
                 "{}: its schema is older than this program; start the daemon once to migrate it",
                 db.engine().place());

@@ -28,9 +28,13 @@ enum class Incomplete { kRefused, kAllowed };
 // Throws Error(kConfig) if it is such a one, and that is refused.
 void check_complete(Connection& db, Incomplete incomplete);
 
+// Whether a database of an earlier schema may be read, which is all right to copy it or to look
+// whether it is whole.
+enum class Earlier { kRefused, kAllowed };
+
 // Throws Error(kStorage) unless a database of that version is this program's, and as
 // check_complete(): for those who only read.
-void check_readable(Connection& db, int version);
+void check_readable(Connection& db, int version, Earlier earlier = Earlier::kRefused);
 
 // The version of a database that has a table `migration`. Throws Error(kConfig) if a newer program
 // made it, and Error(kStorage) if its migrations are not these.

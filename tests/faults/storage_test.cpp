@@ -151,22 +151,25 @@ void expect_upgraded(const std::string& path, const std::string& when) {
 
 TEST_F(StorageTest, AMigrationMayBeCutShortAtEveryCallOfTheDisk) {
   for (int version = 1; version < store::schema_version(); ++version) {
+    const support::TempFolder cut;
+    const std::string path = cut.path("u.db");
     int cuts = 0;
     {
       // Power fails before each call that changes a file.
-      make_earlier(path_, version);
+      make_earlier(path, version);
       std::mt19937 random(7);
       vfs_.before([&](Call) {
-        const std::string folder = folder_.path(std::to_string(++cuts));
+        const std::string folder = cut.path(std::to_string(++cuts));
         vfs_.power_loss(folder, std::uniform_real_distribution<double>(0, 1)(random), random);
-        std::filesystem::copy_file(path_ + ".lock", folder + "/u.db.lock");
+        std::filesystem::copy_file(path + ".lock", folder + "/u.db.lock");
       });
-      { const store::Store store(path_); }
+      { const store::Store store(path); }
       vfs_.reset();
     }
     EXPECT_GT(cuts, 5);
     for (int i = 1; i <= cuts; ++i) {
-      expect_upgraded(folder_.path(std::to_string(i)) + "/u.db", fmt::format("cut {}", i));
+      expect_upgraded(cut.path(std::to_string(i)) + "/u.db",
+                      fmt::format("cut {} of schema {}", i, version));
     }
     for (const bool for_good : {false, true}) {
       bool failed = true;

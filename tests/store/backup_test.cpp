@@ -81,6 +81,21 @@ TEST_F(BackupTest, ACopyIsWholeAndHasEverything) {
   EXPECT_THAT(error_of([&] { back_up(database_, copy_); }), HasSubstr("is there already"));
 }
 
+TEST_F(BackupTest, OneOfAnEarlierSchemaIsCopiedCheckedAndRestored) {
+  for (int version = 1; version < schema_version(); ++version) {
+    const support::TempFolder own;
+    const std::string earlier = own.path("u.db");
+    { open_writer(earlier, WriteLock(earlier), version); }
+    back_up(earlier, own.path("copy.db"));
+    const Verification found = verify(own.path("copy.db"));
+    EXPECT_THAT(found.problems, IsEmpty());
+    EXPECT_EQ(found.schema, version);
+    EXPECT_NE(restore(own.path("copy.db"), earlier, kBackupStart), "");
+    EXPECT_EQ(verify(earlier).schema, schema_version());
+    EXPECT_TRUE(Reader(earlier).scopes().empty());
+  }
+}
+
 // A writer that never pauses neither waits for the copy nor makes it begin anew.
 TEST_F(BackupTest, AWriterGoesOnMeanwhile) {
   Store store(database_);
