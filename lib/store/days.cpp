@@ -95,9 +95,10 @@ Rebuilder::Rebuilder(Reader& reader)
       trials_(reader.db(),
               "SELECT type, started FROM free_trial WHERE account = ? AND region = ? AND started > "
               "0"),
+      // CROSS JOIN: SQLite would read the polls of every region.
       polls_(reader.db(),
-             "SELECT DISTINCT p.started / 86400 FROM scope s JOIN poll p USING (target, region) "
-             "WHERE s.region = ? AND p.outcome = 'ok'") {}
+             "SELECT DISTINCT p.started / 86400 FROM scope s CROSS JOIN poll p WHERE p.target = "
+             "s.target AND p.region = s.region AND s.region = ? AND p.outcome = 'ok'") {}
 
 std::vector<core::Day> Rebuilder::days(const SeriesRow& row, core::Metric metric) {
   reader_.check_deadline();

@@ -153,12 +153,13 @@ std::vector<ScopeRow> Reader::scopes() {
     std::vector<ScopeRow> scopes;
     const auto newest = [&](const char* condition) {
       return fmt::format(
-          "SELECT {} FROM poll WHERE id IN (SELECT max(id) FROM poll {} GROUP BY target, region) "
-          "ORDER BY target, region",
+          "SELECT {} FROM poll WHERE id IN (SELECT (SELECT p.id FROM poll p WHERE p.target = "
+          "s.target AND p.region = s.region {} ORDER BY p.id DESC LIMIT 1) FROM scope s) ORDER BY "
+          "target, region",
           kPollColumns, condition);
     };
     std::map<std::pair<std::string, std::string>, PollRow> good;
-    Query good_polls(db_, newest("WHERE outcome = 'ok'"));
+    Query good_polls(db_, newest("AND p.outcome = 'ok'"));
     while (good_polls.step()) {
       const PollRow row = poll_row(good_polls);
       good.emplace(std::pair(row.target, row.region), row);
@@ -469,16 +470,8 @@ std::vector<core::Silence> Reader::silences(const std::string& state, core::Time
   });
 }
 
-std::vector<OutcomeCount> Reader::outcome_counts() {
-  return guarded("read polls", path_, [&] {
-    Query query(db_,
-                "SELECT outcome, count(*) FROM poll WHERE outcome <> 'running' GROUP BY outcome");
-    std::vector<OutcomeCount> counts;
-    while (query.step()) {
-      counts.push_back({query.text(0), query.integer(1)});
-    }
-    return counts;
-  });
+std::int64_t Reader::poll_count() {
+  return guarded("read polls", path_, [&] { return db_.integer("SELECT count(*) FROM poll"); });
 }
 
 std::vector<AlertCount> Reader::alert_counts() {

@@ -118,12 +118,6 @@ struct NotificationRow {
   std::string error;
 };
 
-// How many polls ended how, since the database began.
-struct OutcomeCount {
-  std::string outcome;
-  std::int64_t count = 0;
-};
-
 // Alerts that have not resolved.
 struct AlertCount {
   std::string state;
@@ -179,7 +173,8 @@ class Reader {
   // Newest first; an empty state means every one, else "active", "pending" or "expired".
   std::vector<core::Silence> silences(const std::string& state, core::Time now, std::int64_t before,
                                       int limit);
-  std::vector<OutcomeCount> outcome_counts();
+  // Those under way too.
+  std::int64_t poll_count();
   std::vector<AlertCount> alert_counts();
   std::vector<DeliveryCount> delivery_counts();
   std::vector<Member> members();

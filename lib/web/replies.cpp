@@ -417,7 +417,11 @@ Json status_reply(Asking asking) {
   const std::vector<store::ScopeRow> scopes = asking.reader.scopes();
   const Waiting waiting = asking.reader.unpolled_scopes();
   std::map<std::string, int> counts;
-  for (const store::ScopeRow& scope : scopes) ++counts[scope_state(scope, asking.now)];
+  std::int64_t polls = asking.reader.poll_count();
+  for (const store::ScopeRow& scope : scopes) {
+    ++counts[scope_state(scope, asking.now)];
+    if (scope.newest.outcome == "running") --polls;
+  }
   counts["waiting"] += static_cast<int>(waiting.size());
   Json scope_counts = Json::object();
   for (const char* name : {"ok", "retrying", "failing", "waiting", "removed"}) {
@@ -427,8 +431,6 @@ Json status_reply(Asking asking) {
   for (const store::AlertCount& count : asking.reader.alert_counts()) {
     if (count.state == "firing") firing += count.count;
   }
-  std::int64_t polls = 0;
-  for (const store::OutcomeCount& count : asking.reader.outcome_counts()) polls += count.count;
   const bool polled = counts["ok"] + counts["retrying"] + counts["failing"] > 0;
   const std::string state = !polled ? "empty" : counts["failing"] > 0 ? "degraded" : "ok";
   const store::Footprint footprint = asking.reader.footprint();

@@ -13,6 +13,7 @@
 #include "store/verify.h"
 #include "support/database.h"
 #include "support/error.h"
+#include "support/old_polls.h"
 #include "support/samples.h"
 #include "support/usage.h"
 
@@ -294,6 +295,24 @@ TEST_F(StoreTest, ADatabaseThatLostItsEndIsNoticed) {
   std::filesystem::remove(path_);
   std::filesystem::rename(folder_.path("old.db"), path_);
   EXPECT_THAT(error_on_open(), HasSubstr("its end is lost"));
+}
+
+TEST_F(StoreTest, WhatTargetsDoIsKnownWithoutTheirEarlierPolls) {
+  USAGED_NEEDS_A_FILE();
+  {
+    Store store(path_);
+    poll(store, 0, {});
+  }
+  support::add_old_polls(path_);
+  Reader reader(path_);
+  const std::int64_t before = support::bytes_read();
+  const std::vector<ScopeRow> scopes = reader.scopes();
+  EXPECT_LT(support::bytes_read() - before, 1'000'000);
+  EXPECT_EQ(scopes.size(), 41U);
+  for (const ScopeRow& scope : scopes) {
+    EXPECT_EQ(scope.failures, 0);
+    EXPECT_EQ(scope.newest.id, scope.newest_good.value().id);
+  }
 }
 
 TEST_F(StoreTest, WritesAreSynchronousAndTheFileIsMarked) {
