@@ -301,14 +301,14 @@ void Days::each_of_sums(const Range& range, const UseDay& use_day, const UseMont
     const std::size_t group = *selection_.group_of(row.id);
     bind(days, row, range.first, range.last);
     while (days.step()) {
-      use_day(group, days.integer(0),
+      use_day(group, integer_within(days, 0, range.first, range.last),
               {parse_tag(days.text(1)), days.real(2), optional_double(days, 3),
                optional_double(days, 4)});
     }
     if (range.first_month > range.last_month) continue;
     bind(months, row, range.first_month, range.last_month);
     while (months.step()) {
-      use_month(group, months.integer(0),
+      use_month(group, integer_within(months, 0, range.first_month, range.last_month),
                 {static_cast<int>(months.integer(1)), months.real(2), optional_double(months, 3),
                  optional_double(months, 4)});
     }

@@ -35,6 +35,15 @@ core::Seconds interval_at(const Query& query, int column) {
   return core::Seconds{seconds};
 }
 
+std::int64_t integer_within(const Query& query, int column, std::int64_t first, std::int64_t last) {
+  const std::int64_t number = query.integer(column);
+  if (number < first || number > last) {
+    throw Damaged(fmt::format("{}: a row was told that was not asked for, {} of {} to {}",
+                              query.place(), number, first, last));
+  }
+  return number;
+}
+
 std::optional<core::Time> optional_time(const Query& query, int column) {
   if (query.is_null(column)) return std::nullopt;
   return time_at(query, column);

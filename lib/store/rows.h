@@ -23,6 +23,9 @@ inline constexpr std::int64_t kFarthestDay = kMostSeconds / 86400;
 core::Time time_at(const Query& query, int column);
 core::Time midnight_at(const Query& query, int column);
 core::Seconds interval_at(const Query& query, int column);
+// A number of those from `first` to `last`, which are all that was asked for. Throws Damaged where
+// an index that is out of order tells another.
+std::int64_t integer_within(const Query& query, int column, std::int64_t first, std::int64_t last);
 std::optional<core::Time> optional_time(const Query& query, int column);
 std::optional<double> optional_double(const Query& query, int column);
 

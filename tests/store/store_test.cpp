@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "store/checked_pages.h"
+#include "store/days.h"
 #include "store/export.h"
 #include "store/history.h"
 #include "store/reader.h"
@@ -256,6 +257,35 @@ TEST_F(StoreTest, TimesAndIntervalsThatCanNotBeAreDamage) {
                            "UPDATE poll SET slot = started; UPDATE scope SET thinned = 9e18");
   EXPECT_THAT(error_of_history(), HasSubstr("a day that can't be, 9000000000000000000 days"));
   EXPECT_THAT(verify(path_).problems, Contains("scope.thinned: 1 of its values can't be"));
+}
+
+// Whoever asks for some days has room for those alone.
+TEST_F(StoreTest, DaysThatAreOutOfOrderAreDamage) {
+  USAGED_NEEDS_A_FILE();
+  {
+    Store store(path_);
+    poll(store, 0, {usage("111111111111", "ECR_RESCAN", 1, 1)});
+  }
+  const auto order_days = [&](const std::string& from, const std::string& to) {
+    support::change_database(path_,
+                             "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = "
+                             "replace(sql, 'metric, " +
+                                 from + ")', 'metric, " + to + ")') WHERE name = 'day_by_kind'");
+  };
+  order_days("day", "day DESC");
+  support::change_database(
+      path_,
+      "INSERT INTO day_by_kind WITH RECURSIVE d (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM d "
+      "WHERE i < 40) SELECT 1, 'cost', " +
+          std::to_string(core::day_of(kStoreStart)) + " + i, 'exact', 1, 1, 1 FROM d");
+  order_days("day DESC", "day");
+  Reader reader(path_);
+  const auto ask = [&] {
+    daily(reader, {{}, {"type"}, core::Metric::kCost}, kStoreStart + 10 * core::kDay,
+          kStoreStart + 45 * core::kDay, kStoreStart + 50 * core::kDay);
+  };
+  EXPECT_THAT(error_of(ask), HasSubstr("a row was told that was not asked for"));
+  EXPECT_THAT(verify(path_).problems, Contains(HasSubstr("order")));
 }
 
 TEST_F(StoreTest, ASampleOfASeriesThatIsNotThereIsDamage) {
