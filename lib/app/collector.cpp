@@ -60,7 +60,8 @@ std::optional<Collector::Job> Collector::most_due(bool live) {
   const Time now = world_.clock.now();
   std::optional<Job> best;
   for (const auto& scope : scopes_) {
-    if (scope->elsewhere && !world_.claims.taken({scope->target->name, scope->region})) {
+    if (!scope->busy && scope->elsewhere &&
+        !world_.claims.taken({scope->target->name, scope->region})) {
       scope->last = world_.store.last_attempt(scope->target->name, scope->region);
       scope->elsewhere = false;
     }
@@ -294,9 +295,6 @@ PollResult Collector::run(const Job& job) {
     result.outcome = Outcome::kStorage;
     result.error = e.what();
   }
-  const int failures = job.scope->last ? job.scope->last->failures + 1 : 1;
-  const core::LastAttempt last{job.due.slot, world_.clock.now(), result.outcome,
-                               result.outcome == Outcome::kOk ? 0 : failures};
   result.target = job.scope->target->name;
   result.region = job.scope->region;
   result.seconds = seconds(steady_clock::now() - began);
@@ -319,7 +317,10 @@ PollResult Collector::run(const Job& job) {
   {
     const std::lock_guard lock(mutex_);
     world_.claims.give_back({result.target, result.region});
-    job.scope->last = last;
+    const bool good = result.outcome == Outcome::kOk;
+    const int failures = job.scope->last ? job.scope->last->failures : 0;
+    job.scope->last = core::LastAttempt{job.due.slot, world_.clock.now(), result.outcome,
+                                        good ? 0 : failures + 1};
     job.scope->busy = false;
     --running_[job.scope->target];
     --busy_;

@@ -10,10 +10,9 @@
 namespace usaged::store {
 
 // Copies the database, of whichever schema, as it is at one moment, while whoever writes it goes
-// on. The copy is one
-// file, read whole and found good before it gets its name, so that what has the name is whole.
-// `progress` is told how much is done, from 0 to 1. Returns what was found in the copy. Throws
-// Error(kStorage), or Error(kConflict) if there is a file of that name.
+// on. The copy is one file, read whole and found good before it gets its name, so that what has the
+// name is whole. `progress` is told how much is done, from 0 to 1. Returns what was found in the
+// copy. Throws Error(kStorage), or Error(kConflict) if there is a file of that name.
 Verification back_up(const std::string& database, const std::string& copy,
                      const std::function<void(double)>& progress = {});
 
