@@ -8,40 +8,37 @@
 
 namespace usaged::store {
 
-core::Time time_at(const Query& query, int column) {
-  const std::int64_t seconds = query.integer(column);
-  if (seconds < -kMostSeconds || seconds > kMostSeconds) {
-    throw Damaged(fmt::format("{}: a row has a time that can't be, {} seconds after 1970",
-                              query.place(), seconds));
+namespace {
+
+// `wrong` says what is wrong with another number, {}.
+std::int64_t within(const Query& query, int column, std::int64_t least, std::int64_t most,
+                    const char* wrong) {
+  const std::int64_t number = query.integer(column);
+  if (number < least || number > most) {
+    throw Damaged(fmt::format("{}: {}", query.place(), fmt::format(fmt::runtime(wrong), number)));
   }
-  return core::from_unix(seconds);
+  return number;
+}
+
+}  // namespace
+
+core::Time time_at(const Query& query, int column) {
+  return core::from_unix(within(query, column, -kMostSeconds, kMostSeconds,
+                                "a row has a time that can't be, {} seconds after 1970"));
 }
 
 core::Time midnight_at(const Query& query, int column) {
-  const std::int64_t day = query.integer(column);
-  if (day < -kFarthestDay || day > kFarthestDay) {
-    throw Damaged(
-        fmt::format("{}: a row has a day that can't be, {} days after 1970", query.place(), day));
-  }
-  return core::from_unix(day * 86400);
+  return core::from_unix(86400 * within(query, column, -kFarthestDay, kFarthestDay,
+                                        "a row has a day that can't be, {} days after 1970"));
 }
 
 core::Seconds interval_at(const Query& query, int column) {
-  const std::int64_t seconds = query.integer(column);
-  if (seconds < 1 || seconds > kMostSeconds) {
-    throw Damaged(
-        fmt::format("{}: a poll can't have an interval of {} seconds", query.place(), seconds));
-  }
-  return core::Seconds{seconds};
+  return core::Seconds{
+      within(query, column, 1, kMostSeconds, "a poll can't have an interval of {} seconds")};
 }
 
 std::int64_t integer_within(const Query& query, int column, std::int64_t first, std::int64_t last) {
-  const std::int64_t number = query.integer(column);
-  if (number < first || number > last) {
-    throw Damaged(fmt::format("{}: a row was told that was not asked for, {} of {} to {}",
-                              query.place(), number, first, last));
-  }
-  return number;
+  return within(query, column, first, last, "a row was told that was not asked for, of {}");
 }
 
 std::optional<core::Time> optional_time(const Query& query, int column) {
