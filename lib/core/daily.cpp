@@ -48,7 +48,7 @@ struct Told {
 };
 
 double fraction(const DaySums& sums, Time at) {
-  return static_cast<double>(unix_seconds(at) - sums.day * 86400) / 86400.0;
+  return static_cast<double>((at - midnight(sums.day)).count()) / 86400.0;
 }
 
 // One run of days in which the sums follow from each other.

@@ -6,19 +6,17 @@ namespace usaged::core {
 
 Part usage_between(const std::vector<UsageDay>& days, Time from, Time to) {
   Part sum;
-  const std::int64_t a = unix_seconds(from);
-  const std::int64_t b = unix_seconds(to);
-  const auto first = a >= 0 ? a / 86400 : (a - 86399) / 86400;
+  const std::int64_t first = day_of(from);
   auto at = std::ranges::lower_bound(days, first, {}, &UsageDay::day);
-  for (std::int64_t day = first; day * 86400 < b; ++day) {
+  for (std::int64_t day = first; midnight(day) < to; ++day) {
     while (at != days.end() && at->day < day) ++at;
     if (at == days.end() || at->day != day) {
       sum.high.reset();
       sum.estimate.reset();
       continue;
     }
-    const std::int64_t length = std::min(b, (day + 1) * 86400) - std::max(a, day * 86400);
-    const double share = static_cast<double>(length) / 86400;
+    const Seconds length = std::min(to, midnight(day + 1)) - std::max(from, midnight(day));
+    const double share = static_cast<double>(length.count()) / 86400;
     const Part& usage = at->usage;
     sum.low += share * usage.low;
     if (!usage.high) sum.high.reset();

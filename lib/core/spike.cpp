@@ -96,11 +96,9 @@ std::string_view confidence_name(Confidence confidence) {
 
 double Baseline::expected(Time from, Time to) const {
   double sum = 0;
-  const std::int64_t begin = unix_seconds(from);
-  const std::int64_t end = unix_seconds(to);
-  for (std::int64_t day = begin / 86400; day * 86400 < end; ++day) {
-    const std::int64_t part = std::min(end, (day + 1) * 86400) - std::max(begin, day * 86400);
-    sum += level * share[weekday(day)] * static_cast<double>(part) / 86400;
+  for (std::int64_t day = day_of(from); midnight(day) < to; ++day) {
+    const Seconds part = std::min(to, midnight(day + 1)) - std::max(from, midnight(day));
+    sum += level * share[weekday(day)] * static_cast<double>(part.count()) / 86400;
   }
   return sum;
 }
@@ -197,7 +195,7 @@ UsageByHours usage_by_hours(const Baseline& baseline, const std::vector<UsageDay
     }
     if (bend && here < little) continue;
     const double gone =
-        static_cast<double>(unix_seconds(moment) - day * 86400) / 86400;  // of the day, by then
+        static_cast<double>((moment - midnight(day)).count()) / 86400;  // of the day, by then
     const double counted = sign > 0 ? gone : 1 - gone;
     part.low -= counted * usage_of(day).value_or(0);
     open += counted * here;

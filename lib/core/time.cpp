@@ -116,9 +116,7 @@ std::string format_time(Time t) {
                      c.hour, c.minute, c.second);
 }
 
-std::string format_day(std::int64_t day) {
-  return format_time(from_unix(day * 86400)).substr(0, 10);
-}
+std::string format_day(std::int64_t day) { return format_time(midnight(day)).substr(0, 10); }
 
 std::string format_basic(Time t) {
   const Civil c = to_civil(t);

@@ -38,6 +38,8 @@ constexpr std::int64_t first_day(std::chrono::year_month month) {
   return std::chrono::sys_days{month / 1}.time_since_epoch().count();
 }
 constexpr Time from_unix(std::int64_t seconds) { return Time{Seconds{seconds}}; }
+// When a UTC day, counted since the epoch, begins.
+constexpr Time midnight(std::int64_t day) { return std::chrono::sys_days{std::chrono::days{day}}; }
 
 // "2026-03-01T12:00:00Z" (RFC 3339).
 std::string format_time(Time t);

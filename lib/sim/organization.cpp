@@ -61,8 +61,6 @@ double price_factor(std::string_view region) {
   return region.starts_with("eu-") ? 1.1 : 1.25;
 }
 
-core::Time time_of(std::int64_t day) { return core::from_unix(day * 86400); }
-
 double round_to(double value, double steps) { return std::round(value * steps) / steps; }
 
 struct Event {
@@ -144,7 +142,7 @@ bool Organization::is_member(int account, core::Time t) const {
 
 Trial Organization::trial(int account) const {
   const Member& member = members_.at(static_cast<std::size_t>(account));
-  return {time_of(member.joined), time_of(member.joined + kTrialDays)};
+  return {core::midnight(member.joined), core::midnight(member.joined + kTrialDays)};
 }
 
 Organization::Series Organization::series(int account, const std::string& region,
@@ -199,7 +197,7 @@ std::vector<core::UsageTotal> Organization::totals(int account, const std::strin
                                                    core::Time t) const {
   std::vector<core::UsageTotal> result;
   const std::int64_t today = core::day_of(t);
-  const double passed = static_cast<double>(core::unix_seconds(t) % 86400) / 86400;
+  const double passed = static_cast<double>((t - core::midnight(today)).count()) / 86400;
   for (std::size_t i = 0; i < kTypes.size(); ++i) {
     const Series s = series(account, region, i);
     if (s.base == 0) continue;
@@ -241,11 +239,12 @@ std::vector<Label> Organization::labels(core::Time from, core::Time to) const {
       for (std::size_t i = 0; i < kTypes.size(); ++i) {
         const Series s = series(account, region, i);
         if (s.base == 0) continue;
-        for (std::int64_t day = core::day_of(from) - kLongestSpike; time_of(day) < to; ++day) {
+        for (std::int64_t day = core::day_of(from) - kLongestSpike; core::midnight(day) < to;
+             ++day) {
           const auto event = event_of(s.hash, day);
-          if (!event || time_of(day + event->days) <= from || daily(s, day) == 0) continue;
+          if (!event || core::midnight(day + event->days) <= from || daily(s, day) == 0) continue;
           result.push_back({id, region, std::string(s.type->name), event->spike ? "spike" : "burst",
-                            time_of(day), time_of(day + event->days), event->factor});
+                            core::midnight(day), core::midnight(day + event->days), event->factor});
         }
       }
     }

@@ -197,7 +197,7 @@ std::vector<CollectionDay> collection_days(Reader& reader, const Filter& filter,
     const Time to = std::min(end, scope.ends);
     if (from >= to) continue;
     const std::int64_t first = core::day_of(from);
-    const std::int64_t last = (core::unix_seconds(to) - 1) / 86400;
+    const std::int64_t last = core::day_of(to - Seconds{1});
     const std::size_t begin = days.size();
     std::vector<core::Seconds> longest(static_cast<std::size_t>(last - first + 1));
     for (std::int64_t day = first; day <= last; ++day) {
@@ -218,9 +218,9 @@ std::vector<CollectionDay> collection_days(Reader& reader, const Filter& filter,
       counts.reset();
     });
     for (const Gap& gap : gaps[{scope.target, scope.region}]) {
-      for (std::int64_t day = core::unix_seconds(gap.from) / 86400; day <= last; ++day) {
-        const Time day_from = std::max(from, core::from_unix(day * 86400));
-        const Time day_to = std::min(to, core::from_unix((day + 1) * 86400));
+      for (std::int64_t day = core::day_of(gap.from); day <= last; ++day) {
+        const Time day_from = std::max(from, core::midnight(day));
+        const Time day_to = std::min(to, core::midnight(day + 1));
         const Seconds missing = std::min(gap.to, day_to) - std::max(gap.from, day_from);
         if (missing <= Seconds{0}) break;
         const auto place = static_cast<std::size_t>(day - first);

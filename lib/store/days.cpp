@@ -345,8 +345,8 @@ DailyAnswer daily(Reader& reader, const Question& question, Time start, Time end
     return std::ranges::none_of(line.days, [](const auto& day) { return day.has_value(); });
   });
   answer.next_page = selection.next_page();
-  const Time from = core::from_unix(first * 86400);
-  const Time to = core::from_unix((last + 1) * 86400 - 1);
+  const Time from = core::midnight(first);
+  const Time to = core::midnight(last + 1) - core::Seconds{1};
   if (first <= last) {
     answer.completeness =
         completeness(reader, load_scopes(reader, question.filter, from, to), from, to);

@@ -45,7 +45,7 @@ EchoAnswer echo(Reader& reader, const Question& question, Time start, Time end, 
   const std::vector<Group>& groups = source.selection().groups();
   std::vector<GroupDays> days(groups.size());
   const std::int64_t today = core::day_of(now);
-  source.each({core::unix_seconds(deltas.start) / 86400 - kWindow - 1, today - 1},
+  source.each({core::day_of(deltas.start) - kWindow - 1, today - 1},
               [&](std::size_t group, std::int64_t day, const GroupDay& usage) {
                 days[group][day].add(usage);
               });
@@ -71,7 +71,7 @@ EchoAnswer echo(Reader& reader, const Question& question, Time start, Time end, 
                                  left, usual);
       }
     }
-    const std::int64_t first = core::unix_seconds(answer.end) / 86400;
+    const std::int64_t first = core::day_of(answer.end);
     for (std::int64_t on = first; on < first + kWindow; ++on) {
       Leaving& leaving = row.leaving.emplace_back();
       leaving.on = on;

@@ -80,8 +80,8 @@ MonthAnswer months(Reader& reader, const Question& question, int count,
   const std::int64_t today = core::day_of(now);
   const year_month running = core::month_of(today);
   const year_month first = running - std::chrono::months{count - 1};
-  const core::Time from = core::from_unix(core::first_day(first) * 86400);
-  const core::Time to = core::from_unix(today * 86400 - 1);
+  const core::Time from = core::midnight(core::first_day(first));
+  const core::Time to = core::midnight(today) - core::Seconds{1};
   MonthAnswer answer;
   answer.completeness =
       completeness(reader, load_scopes(reader, question.filter, from, to), from, to);

@@ -28,8 +28,8 @@ core::Time time_at(const Query& query, int column) {
 }
 
 core::Time midnight_at(const Query& query, int column) {
-  return core::from_unix(86400 * within(query, column, -kFarthestDay, kFarthestDay,
-                                        "a row has a day that can't be, {} days after 1970"));
+  return core::midnight(within(query, column, -kFarthestDay, kFarthestDay,
+                               "a row has a day that can't be, {} days after 1970"));
 }
 
 core::Seconds interval_at(const Query& query, int column) {

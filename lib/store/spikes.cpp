@@ -26,8 +26,6 @@ constexpr std::size_t kLeastSteps = 6;
 // Of a mean day: what rounding leaves, and no usage.
 constexpr double kNothing = 0.01;
 
-Time midnight(std::int64_t day) { return core::from_unix(day * 86400); }
-
 bool is_known(const GroupValue& value) {
   return value.at.presence == core::Presence::kPresent && value.at.value.has_value();
 }
@@ -42,10 +40,10 @@ std::optional<double> bend_at(Time moment, const std::map<Time, const GroupValue
     return good ? found->second : nullptr;
   };
   const GroupValue* here = find(moment);
-  const GroupValue* begin = find(midnight(day));
-  const GroupValue* end = find(midnight(day + 1));
+  const GroupValue* begin = find(core::midnight(day));
+  const GroupValue* end = find(core::midnight(day + 1));
   if (here == nullptr || begin == nullptr || end == nullptr) return std::nullopt;
-  const double fraction = static_cast<double>((moment - midnight(day)).count()) / 86400;
+  const double fraction = static_cast<double>((moment - core::midnight(day)).count()) / 86400;
   return core::bend(*here->at.value, *begin->at.value, *end->at.value, fraction);
 }
 
@@ -117,8 +115,8 @@ std::vector<SpikeRow> spikes(Reader& reader, const Question& question,
   // The moments that matter, in order, each once.
   std::set<Time> times{now, earlier};
   for (const Time moment : {now - kDay - kWindow, now - kWindow}) {
-    times.insert({moment + kSlack, midnight(core::day_of(moment)) + kSlack,
-                  midnight(core::day_of(moment) + 1) + kSlack});
+    times.insert({moment + kSlack, core::midnight(core::day_of(moment)) + kSlack,
+                  core::midnight(core::day_of(moment) + 1) + kSlack});
   }
   const std::vector<Time> in_order(times.begin(), times.end());
   const Moments moments = History(reader).at(question, in_order);

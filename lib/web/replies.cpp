@@ -683,13 +683,12 @@ Json daily_reply(Asking asking) {
       const auto& day = line.days[i];
       if (!day) continue;
       const bool exact = day->tag == core::DayTag::kExact;
-      days.push_back(
-          {{"day", core::format_time(core::from_unix(answer.days[i] * 86400)).substr(0, 10)},
-           {"tag", core::day_tag_name(day->tag)},
-           {"value", exact ? maybe(day->estimate) : Json(nullptr)},
-           {"low", day->low},
-           {"high", maybe(day->high)},
-           {"estimate", maybe(day->estimate)}});
+      days.push_back({{"day", core::format_day(answer.days[i])},
+                      {"tag", core::day_tag_name(day->tag)},
+                      {"value", exact ? maybe(day->estimate) : Json(nullptr)},
+                      {"low", day->low},
+                      {"high", maybe(day->high)},
+                      {"estimate", maybe(day->estimate)}});
     }
     Json entry = group_json(line.group, question.metric);
     entry["days"] = std::move(days);

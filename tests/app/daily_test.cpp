@@ -48,7 +48,7 @@ TEST(DailyUsage, HoldsWhatTheOrganizationUsedAndBecomesExact) {
     const auto account = world.simulator->organization().find(line.group.labels.at("account_id"));
     for (std::size_t i = 0; i < answer.days.size(); ++i) {
       if (!line.days[i]) continue;
-      const core::Time day = core::from_unix(answer.days[i] * 86400);
+      const core::Time day = core::midnight(answer.days[i]);
       const double used = world.simulator->organization().daily(*account, "us-east-1", type, day);
       const double tolerance = line.group.unit == core::Unit::kHours ? 1e-3 : 25;
       ASSERT_GE(used, line.days[i]->low - tolerance) << type << ", day " << i;

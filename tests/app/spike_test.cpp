@@ -27,7 +27,7 @@ TEST(SpikeRule, FiresOnTheDayAndNeitherForItsEchoNorTwice) {
   world.config.collection.interval = 6 * kHour;
   world.config.rules[0].increase_amount = 0.1;
   world.config.rules[0].types = {"LAMBDA_FUNCTION_HOURS"};
-  const core::Time start = core::from_unix(core::unix_seconds(world.clock.now()) / 86400 * 86400);
+  const core::Time start = core::midnight(core::day_of(world.clock.now()));
   const core::Time from = start + 35 * kDay;
   const sim::Organization organization(world.options.organization);
   int member = 0;  // from before the first poll until after the last

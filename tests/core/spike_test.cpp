@@ -25,7 +25,6 @@ std::vector<UsageDay> steady(std::size_t count, double usage = 100) {
   return days(usages);
 }
 
-Time midnight(std::int64_t day) { return from_unix(day * 86400); }
 Part known_part(double value) { return {value, value, value}; }
 
 SpikeJudgement judge(const std::vector<UsageDay>& history, double before, double change,
