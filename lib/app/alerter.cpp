@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "app/process.h"
 #include "app/rules.h"
 #include "app/thread.h"
 #include "core/error.h"
@@ -91,6 +92,7 @@ void Alerter::work() {
       world_.store.note(e);
       world_.log.error("alerts could not be evaluated", {{"error", e.what()}});
     }
+    give_back_memory();  // of the polls too
   }
 }
 

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "store/reader.h"
+#include "support/memory.h"
 #include "support/raw_http.h"
 #include "support/world.h"
 
@@ -42,6 +43,31 @@ TEST(Daemon, PollsServesAndStops) {
   const auto began = std::chrono::steady_clock::now();
   world.daemon.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds{5});
+}
+
+TEST(Daemon, GivesBackWhatIsFreeOnceItsPollsAreJudged) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "The sanitizer's heap is its own";
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+  GTEST_SKIP() << "The sanitizer's heap is its own";
+#endif
+#endif
+  World world;
+  world.start_simulator();
+  Daemon& daemon = world.start_daemon();
+  daemon.start();
+  const auto polls = [&] { return ask(daemon, "/api/v1/polls?outcome=ok")["data"].size(); };
+  ASSERT_TRUE(eventually([&] { return polls() == 2; }));
+  // Pages that are free, each few of them behind one that is not.
+  std::vector<std::vector<char>> pieces(65536, std::vector<char>(1000));
+  const std::int64_t full = support::memory("VmRSS");
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (i % 64 != 0) std::vector<char>().swap(pieces[i]);
+  }
+  world.clock.set(world.clock.now() + kHour);
+  ASSERT_TRUE(eventually([&] { return polls() == 4; }));
+  EXPECT_TRUE(eventually([&] { return support::memory("VmRSS") < full - (40 << 20); }));
 }
 
 TEST(Daemon, GoesOnWithoutADatabaseThatWasDamaged) {

@@ -9,7 +9,6 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -19,12 +18,14 @@
 #include "bench/workload.h"
 #include "net/inspector.h"
 #include "store/store.h"
+#include "support/memory.h"
 #include "web/server.h"
 
 namespace usaged::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using support::memory;
 
 // Accounts on one of AWS's pages.
 constexpr int kAccountsOfPage = 500;
@@ -60,15 +61,6 @@ class Stopwatch {
   double seconds_ = 0;
   double slowest_ = 0;
 };
-
-// A line of /proc/self/status, in bytes.
-std::int64_t memory(const std::string& name) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(name + ":")) return std::stoll(line.substr(name.size() + 1)) * 1024;
-  }
-  return 0;
-}
 
 // The days of the history, each with its polls' times.
 std::vector<std::vector<std::int64_t>> days_of(const Options& options) {

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <thread>
 
@@ -15,6 +14,7 @@
 #include "core/region.h"
 #include "store/backup.h"
 #include "store/reader.h"
+#include "support/memory.h"
 #include "support/raw_http.h"
 #include "support/world.h"
 
@@ -34,14 +34,6 @@ constexpr int kSteps = 100;
 
 std::int64_t entries(const std::string& folder) {
   return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
-}
-
-std::int64_t resident_kb() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmRSS:")) return std::strtoll(line.c_str() + 6, nullptr, 10);
-  }
-  return 0;
 }
 
 std::int64_t polls_of(store::Reader& reader) {
@@ -99,8 +91,9 @@ class Soak {
         require(daemon_->alive(), "a thread stands still");
       }
       act(step);
-      fmt::print("{},{},{},{},{}\n", polls_of(reader), resident_kb(), entries("/proc/self/fd"),
-                 entries("/proc/self/task"), (fs::file_size(path()) + wal_size()) / 1024);
+      fmt::print("{},{},{},{},{}\n", polls_of(reader), support::memory("VmRSS") / 1024,
+                 entries("/proc/self/fd"), entries("/proc/self/task"),
+                 (fs::file_size(path()) + wal_size()) / 1024);
       std::fflush(stdout);
     }
     world_.stop->request();
