@@ -1,8 +1,9 @@
 // soak POLLS: a daemon, and the AWS that it asks, for so many polls on a clock that runs fast,
 // while it is reloaded, backed up, silenced and asked. Backups are restored elsewhere and read
-// whole. Prints a CSV line for each hundredth: polls, and the process's memory, open files and
-// threads, and the size of the database.
+// whole. Prints a CSV line for each hundredth: polls, and the process's memory, heap in use, open
+// files and threads, and the size of the database.
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -83,7 +84,7 @@ class Soak {
   }
 
   void run() {
-    std::cout << "polls,resident_kb,files,threads,database_kb\n";
+    std::cout << "polls,resident_kb,heap_kb,files,threads,database_kb\n";
     store::Reader reader(path());
     for (int step = 1; step <= kSteps; ++step) {
       while (polls_of(reader) < polls_ * step / kSteps) {
@@ -91,8 +92,8 @@ class Soak {
         require(daemon_->alive(), "a thread stands still");
       }
       act(step);
-      fmt::print("{},{},{},{},{}\n", polls_of(reader), support::memory("VmRSS") / 1024,
-                 entries("/proc/self/fd"), entries("/proc/self/task"),
+      fmt::print("{},{},{},{},{},{}\n", polls_of(reader), support::memory("VmRSS") / 1024,
+                 mallinfo2().uordblks / 1024, entries("/proc/self/fd"), entries("/proc/self/task"),
                  (fs::file_size(path()) + wal_size()) / 1024);
       std::fflush(stdout);
     }
