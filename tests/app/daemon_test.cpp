@@ -10,6 +10,7 @@
 #include "store/reader.h"
 #include "support/memory.h"
 #include "support/raw_http.h"
+#include "support/sanitizer.h"
 #include "support/world.h"
 
 namespace usaged::app {
@@ -46,13 +47,9 @@ TEST(Daemon, PollsServesAndStops) {
 }
 
 TEST(Daemon, GivesBackWhatIsFreeOnceItsPollsAreJudged) {
-#ifdef __SANITIZE_THREAD__
-  GTEST_SKIP() << "The sanitizer's heap is its own";
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-  GTEST_SKIP() << "The sanitizer's heap is its own";
-#endif
-#endif
+  if (support::kAddressSanitizer || support::kThreadSanitizer) {
+    GTEST_SKIP() << "The sanitizer's heap is its own";
+  }
   World world;
   world.start_simulator();
   Daemon& daemon = world.start_daemon();

@@ -13,6 +13,7 @@
 
 #include "core/text.h"
 #include "support/raw_http.h"
+#include "support/sanitizer.h"
 #include "support/wait.h"
 
 namespace usaged {
@@ -229,9 +230,10 @@ int sleeps_of(pid_t pid) {
 }
 
 TEST_F(BinaryTest, SleepsWhileNothingIsDue) {
-#ifdef __SANITIZE_THREAD__
-  GTEST_SKIP() << "ThreadSanitizer has a thread of its own, which looks around ten times a second";
-#endif
+  if (support::kThreadSanitizer) {
+    GTEST_SKIP()
+        << "ThreadSanitizer has a thread of its own, which looks around ten times a second";
+  }
   configure(simulate({"--regions", "us-east-1,us-west-2,eu-west-1"}),
             "us-east-1, us-west-2, eu-west-1", "",
             "receivers:\n"

@@ -17,6 +17,7 @@
 #include "store/reader.h"
 #include "support/memory.h"
 #include "support/raw_http.h"
+#include "support/sanitizer.h"
 #include "support/world.h"
 
 namespace usaged::faults {
@@ -26,11 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr int kTargets = 4;
 // That come due; what is not reached in time is a gap.
-#ifdef __SANITIZE_THREAD__
-constexpr double kPollsPerSecond = 250;
-#else
-constexpr double kPollsPerSecond = 300;
-#endif
+constexpr double kPollsPerSecond = support::kThreadSanitizer ? 250 : 300;
 constexpr int kSteps = 100;
 
 std::int64_t entries(const std::string& folder) {

@@ -25,6 +25,7 @@
 #include "store/store.h"
 #include "support/database.h"
 #include "support/raw_http.h"
+#include "support/sanitizer.h"
 #include "support/usage.h"
 #include "support/wait.h"
 #include "web/routes.h"
@@ -569,11 +570,9 @@ TEST_F(ServerTest, DrippingConnectionsDoNotKeepOthersOut) {
 }
 
 TEST_F(ServerTest, WithoutFreeDescriptorsConnectionsWait) {
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-  GTEST_SKIP() << "UBSan, which is there with ASan, opens pipes of its own to look at objects";
-#endif
-#endif
+  if (support::kAddressSanitizer) {
+    GTEST_SKIP() << "UBSan, which is there with ASan, opens pipes of its own to look at objects";
+  }
   const Poco::Net::SocketAddress address("127.0.0.1", static_cast<Poco::UInt16>(port_));
   const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   rlimit before{};
