@@ -137,7 +137,7 @@ void find_wrong_days(Connection& db, std::vector<std::string>& problems) {
     ++wrong;
     problems.push_back(fmt::format("the polls of {} in {} on {} are not those of its day",
                                    days.text(3), days.text(4),
-                                   core::format_time(midnight_at(days, 1)).substr(0, 10)));
+                                   core::format_day(core::day_of(midnight_at(days, 1)))));
   }
 }
 

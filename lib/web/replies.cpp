@@ -722,7 +722,7 @@ Json forecast_reply(Asking asking) {
       if (budget) {
         const auto& passed = row.budget_passed;
         entry["budget_passed"] =
-            passed ? Json(core::format_time(Time{*passed}).substr(0, 10)) : Json(nullptr);
+            passed ? Json(core::format_day(core::day_of(*passed))) : Json(nullptr);
       }
       data.push_back(std::move(entry));
     }

@@ -33,8 +33,7 @@ TEST(Forecast, ItsIntervalHoldsEightOfTenMonthsAndItBeatsTheLastMonth) {
         for (const int passed : {6, 12, 18, 24}) {
           const int known = month * 30 + passed;
           const std::vector<double> history(days.begin(), days.begin() + known);
-          const auto next =
-              core::forecast(history, core::unix_seconds(begin) / 86400 + known - 1, 30 - passed);
+          const auto next = core::forecast(history, core::day_of(begin) + known - 1, 30 - passed);
           ASSERT_TRUE(next);
           const auto sum = [&days](int from, int to) {
             return std::accumulate(days.begin() + from, days.begin() + to, 0.0);

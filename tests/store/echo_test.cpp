@@ -72,7 +72,7 @@ TEST_F(EchoTest, WhatWillLeaveIsSaidWithItsDay) {
   ASSERT_EQ(answer.rows.size(), 1U);
   const auto& leaving = answer.rows[0].leaving;
   ASSERT_EQ(leaving.size(), 30U);
-  const std::int64_t spike = core::unix_seconds(kEchoStart) / 86400 + 10;
+  const std::int64_t spike = core::day_of(kEchoStart) + 10;
   int above = 0;
   for (const Leaving& day : leaving) {
     if (!day.above_usual || *day.above_usual < 1) continue;
@@ -103,7 +103,7 @@ TEST_F(EchoTest, ChargesAreTheDaysOfEachSeries) {
   EXPECT_EQ(charges[10].tag, "exact");
   EXPECT_EQ(charges[10].account_name, "Shop");
   EXPECT_EQ(charges[10].tags.at("team"), "red");
-  EXPECT_EQ(charges[10].day, core::unix_seconds(kEchoStart) / 86400 + 10);
+  EXPECT_EQ(charges[10].day, core::day_of(kEchoStart) + 10);
   // The day that runs is not over.
   charges.clear();
   each_charge(reader_, question().filter, kEchoStart, kEchoStart + 20 * kDay,

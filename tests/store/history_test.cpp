@@ -362,7 +362,7 @@ TEST_F(HistoryTest, DaysAreKnownAsFarAsGoodPollsCoverThem) {
   const auto at = [](int hour) { return kHistoryStart + hour * kHour; };
   const auto days = collection_days(reader(), {}, at(-48), at(41));
   ASSERT_EQ(days.size(), 3U);  // none before the first good poll
-  const std::int64_t first = core::unix_seconds(kHistoryStart) / 86400;
+  const std::int64_t first = core::day_of(kHistoryStart);
   EXPECT_EQ(days[0].day, first);
   EXPECT_EQ(days[0].target, "t");
   EXPECT_EQ(days[0].polls, 12);

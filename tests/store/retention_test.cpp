@@ -146,7 +146,7 @@ TEST_F(RetentionTest, AGoneSeriesIsGoneInThePollThatStays) {
   std::erase_if(gone, [](const support::SampleRow& row) { return !row.gone; });
   ASSERT_EQ(gone.size(), 1U);
   EXPECT_EQ(count("SELECT started / 86400 FROM poll WHERE id = " + std::to_string(gone[0].poll)),
-            core::unix_seconds(kRetentionStart) / 86400 + 4);
+            core::day_of(kRetentionStart) + 4);
 }
 
 TEST_F(RetentionTest, WhatIsNotSettledOrYoungerOrForEverStays) {
